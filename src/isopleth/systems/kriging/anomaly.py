@@ -1,0 +1,80 @@
+"""Profiles as anomalies from a climatology, ready for kriging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isopleth.core.errors import InputError
+from isopleth.data import Climatology, Profiles
+from isopleth.inference.interpolation import Points, Samples
+
+Floats = NDArray[np.float64]
+EPOCH = np.datetime64("1950-01-01", "ns")
+DAY = np.timedelta64(86_400_000_000_000, "ns")
+
+
+def days(time: NDArray[np.datetime64] | np.datetime64) -> Floats:
+    """Days since 1950-01-01 (Argo's reference)."""
+    return np.asarray((np.asarray(time, "M8[ns]") - EPOCH) / DAY, np.float64)
+
+
+def boxes(latitude: Floats, longitude: Floats, side_deg: float) -> NDArray[np.int64]:
+    """A number for each box of ``side_deg``, shape ``(n,)``: what is withheld together."""
+    row = np.floor((latitude + 90.0) / side_deg).astype(np.int64)
+    column = np.floor((longitude % 360.0) / side_deg).astype(np.int64)
+    return np.asarray(row * (int(360.0 / side_deg) + 1) + column)
+
+
+@dataclass(frozen=True)
+class Anomalies:
+    """Anomalies on the levels that have both observations and a climatology.
+
+    Args:
+        points: Positions, days and boxes.
+        value: Observation less climatology, NaN where missing, ``(n, L)``.
+        error: Standard deviation of the measurement's error, NaN = unknown, ``(n, L)``.
+        depth: Metres, ``(L,)``.
+    """
+
+    points: Points
+    value: Floats
+    error: Floats
+    depth: Floats
+
+    @classmethod
+    def of(
+        cls, profiles: Profiles, climatology: Climatology, *, box_deg: float, fewest: int
+    ) -> Anomalies:
+        """Take the climatology away; leave out levels with fewer values than ``fewest``.
+
+        Raises:
+            InputError: If no level remains.
+        """
+        mean = climatology.at(profiles.time, profiles.latitude, profiles.longitude, profiles.depth)
+        value = profiles.value - mean
+        seen = np.isfinite(value)
+        kept = seen.sum(axis=0) >= fewest
+        if not kept.any():
+            raise InputError(
+                f"no level has {fewest} values that the climatology covers (at most "
+                f"{int(seen.sum(axis=0).max(initial=0))} at one level); give more profiles, or "
+                "other --levels."
+            )
+        rows = np.asarray(seen[:, kept].any(axis=1))
+        chosen = profiles.select(rows)
+        points = Points(
+            chosen.latitude,
+            chosen.longitude,
+            days(chosen.time),
+            boxes(chosen.latitude, chosen.longitude, box_deg),
+        )
+        part = np.ix_(rows, kept)
+        return cls(points, value[part], profiles.error[part], profiles.depth[kept])
+
+    def samples(self, signal_variance: Floats) -> Samples:
+        """Kriging samples, measurement errors scaled by the small-scale signal variance (L,)."""
+        known = np.where(np.isfinite(self.error), self.error, 0.0)
+        return Samples(self.points, self.value, known**2 / signal_variance)
