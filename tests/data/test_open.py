@@ -37,6 +37,17 @@ def test_absent_folder_and_nothing(tmp_path: Path) -> None:
         open_observations(tmp_path / "empty.nc")
 
 
+@pytest.mark.extra_data("argo/13857_prof.nc", "argo/5900446_prof.nc")
+def test_a_float_without_good_data_does_not_stop_the_others(extra_data: Path) -> None:
+    names = ["13857_prof.nc", "5900446_prof.nc"]
+    got = open_observations([extra_data / "argo" / name for name in names])
+    alone = open_observations(extra_data / "argo" / names[0])
+    assert got.value.tolist() == alone.value.tolist()
+    assert got.rejected.values > alone.rejected.values
+    with pytest.raises(InputError, match="can be used"):
+        open_observations(extra_data / "argo" / names[1])
+
+
 @pytest.mark.extra_data("argo/13857_prof.nc", "ocean/argo_2016_janfeb_100_150_200dbar.csv.gz")
 def test_real_files_mix(extra_data: Path) -> None:
     files = ["argo/13857_prof.nc", "ocean/argo_2016_janfeb_100_150_200dbar.csv.gz"]

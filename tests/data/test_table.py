@@ -267,3 +267,11 @@ def test_real_wide_table(extra_data: Path) -> None:
     assert len(got.stations) == 21_228
     assert len(got) == 63_684
     assert got.rejected.values == 0
+
+
+def test_a_concatenated_frame_is_read() -> None:
+    part = pd.DataFrame(
+        {"time": ["2016-01-01"], "lat": [0.0], "lon": [0.0], "depth": [5.0], "temp": [20.0]}
+    ).assign(platform="a")
+    soundings = read_frame(pd.concat([part, part.assign(lat=1.0)], ignore_index=True))
+    assert len(soundings) == 2

@@ -45,6 +45,15 @@ def test_the_bias_of_the_climatology_is_found(material: Material) -> None:
     assert misfit["n"].tolist()[0] == 60
 
 
+def test_other_months_do_not_add_the_season_to_the_bias(material: Material) -> None:
+    used = material.used
+    later = replace(used, time=used.time + np.timedelta64(35, "D"), value=used.value + 3.0)
+    both = replace(material, used=type(used).concat([used, later]))
+    assert climatology_misfit(both)["bias"].to_numpy() == pytest.approx(-0.5)
+    only = replace(material, used=later)
+    assert climatology_misfit(only)["bias"].to_numpy() == pytest.approx(-3.5)
+
+
 def test_levels_that_the_profiles_lack_are_left_out(material: Material) -> None:
     other = replace(material.used, depth=np.array([1.0, 100.0, 501.0]))
     assert climatology_misfit(replace(material, used=other))["depth"].tolist() == [100.0]

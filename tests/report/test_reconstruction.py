@@ -72,7 +72,7 @@ def test_every_address_in_the_contents_exists_once(html: str) -> None:
     "words",
     ["Sampled from an atlas.", "1955-1994", "spike", "isopleth reconstruct &lt;x&gt;",
      "nugget: 0.1", "a: [1, 2]", "January 2016", "All levels", "along 145°W", "follows 145°W",
-     "used (60)", "rejected (1)"],
+     "used (60)", "values refused (1)"],
 )  # fmt: skip
 def test_the_page_tells(html: str, words: str) -> None:
     if words == "along 145°W":

@@ -61,5 +61,27 @@ def test_a_level_without_values_has_no_interval(withheld: xr.Dataset) -> None:
     assert np.isnan(rmse_intervals(empty, "mean")[:, 0]).all()
 
 
-def test_half_width_is_gaussian() -> None:
-    assert half_width(0.6827) == pytest.approx(1.0, abs=1e-4)
+def test_half_width_is_gaussian_unless_another_distribution_is_stated(
+    withheld: xr.Dataset,
+) -> None:
+    width = half_width(withheld, 0.6827)
+    assert width.values == pytest.approx(withheld["standard_deviation"].values, abs=1e-4)
+    heavy = student(withheld, degrees=3.0)
+    assert half_width(heavy, 0.9).values == pytest.approx(0.5 * stats.t.ppf(0.95, 3.0))
+
+
+def test_heavy_tails_are_calibrated_if_they_are_stated(withheld: xr.Dataset) -> None:
+    draws = stats.t.rvs(3.0, size=withheld["mean"].shape, random_state=np.random.default_rng(4))
+    heavy = student(withheld, degrees=3.0)
+    heavy["observed"] = heavy["mean"] + 0.5 * draws
+    assert stats.kstest(pit(heavy), "uniform").pvalue > 0.01
+    gaussian = heavy.assign_attrs(distribution="normal")
+    assert stats.kstest(pit(gaussian), "uniform").pvalue < 0.001
+
+
+def student(withheld: xr.Dataset, *, degrees: float) -> xr.Dataset:
+    """Predictions of scale 0.5 whose standard deviation is that of the Student t."""
+    scale = xr.full_like(withheld["mean"], 0.5)
+    sd = scale * np.sqrt(degrees / (degrees - 2.0))
+    stated = {"distribution": "student_t", "degrees_of_freedom": degrees}
+    return withheld.assign(scale=scale, standard_deviation=sd).assign_attrs(stated)

@@ -47,6 +47,19 @@ def test_the_headline_admits_defeat(material: Material) -> None:
     assert "larger" in headline(worse)[1]
 
 
+def test_the_headline_tells_the_month_from_its_window(material: Material) -> None:
+    time = material.used.time.copy()
+    time[:20] = np.datetime64("2016-02-02")
+    wide = replace(material, used=replace(material.used, time=time))
+    assert "60 profiles, 40 of them of the month itself" in plain(headline(wide)[0])
+
+
+def test_a_handful_of_profiles_judges_nothing(material: Material) -> None:
+    assert material.withheld is not None
+    few = replace(material, withheld=material.withheld.isel(profile=slice(3)))
+    assert headline(few)[1].endswith("too few to judge by.")
+
+
 def test_without_profiles_held_back_nothing_is_claimed(material: Material) -> None:
     blind = replace(material, withheld=None, scores=None)
     assert headline(blind)[1].startswith("No profile was held back")

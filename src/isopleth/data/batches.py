@@ -71,10 +71,13 @@ class FrameSource:
         for start in range(0, len(named), _BLOCK_ROWS):
             rows = named.iloc[start : start + _BLOCK_ROWS]
             try:
-                yield pa.RecordBatch.from_pandas(rows, preserve_index=False), 0
+                table = pa.Table.from_pandas(rows, preserve_index=False)
             except (pa.ArrowInvalid, pa.ArrowTypeError):
                 # A column of numbers and text has no Arrow type; as text each cell is judged.
-                yield pa.RecordBatch.from_pandas(rows.astype(str), preserve_index=False), 0
+                table = pa.Table.from_pandas(rows.astype(str), preserve_index=False)
+            # A frame that was concatenated has columns in several chunks.
+            for batch in table.combine_chunks().to_batches():
+                yield batch, 0
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,8 @@ def _need_value(roles: dict[str, Column], headers: Sequence[str], variable: str)
         wide = ", ".join(c.header for c in levels.values())
         raise InputError(
             f"the columns {wide} look like a wide table: "
-            "say in which unit the numbers are, wide='dbar' or wide='m'."
+            "say in which unit the numbers are, wide='dbar' or wide='m' (on the command line "
+            "--wide dbar or --wide m)."
         )
     _need(roles, headers, variable)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -19,6 +19,8 @@ from isopleth.data.table import read_table
 
 __all__ = ["open_field", "open_observations"]
 
+_Reader = Callable[..., Soundings]
+
 
 def open_observations(
     paths: str | Path | Sequence[str | Path],
@@ -30,7 +32,8 @@ def open_observations(
     """Soundings from files of any kind, told apart by their content, not their names.
 
     Tables (CSV, gzip, Parquet), Argo profile files, EN4 profile files and CF points or profiles
-    may be mixed.
+    may be mixed. An Argo or EN4 file of which nothing can be used counts among the rejections, as
+    long as another one has values.
 
     Args:
         paths: One file or several.
@@ -45,7 +48,17 @@ def open_observations(
     files = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     if not files:
         raise InputError("no file of observations was given: name at least one.")
-    parts = [_observations(path, variable, wide, named) for path in files]
+    groups: dict[_Reader, list[Path]] = {}
+    for path in files:
+        groups.setdefault(_reader(path), []).append(path)
+    parts = []
+    for reader, members in groups.items():
+        if reader is read_table:
+            parts += [read_table(p, variable=variable, wide=wide, named=named) for p in members]
+        elif reader is read_cf_points:
+            parts += [read_cf_points(path, variable=variable) for path in members]
+        else:
+            parts.append(reader(members, variable=variable))
     return Soundings.concat(parts)
 
 
@@ -73,24 +86,18 @@ def open_field(
     return read_cf_field(paths, variable=variable)
 
 
-def _observations(
-    path: Path, variable: str, wide: str | None, named: Mapping[str, str | None] | None
-) -> Soundings:
+def _reader(path: Path) -> _Reader:
     """The reader that the content of a file asks for."""
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the files in it.")
     if not path.is_file():
         raise DataMissingError(f"there is no file {str(path)!r}: check the path.")
-    if path.suffix.lower() in (".nc", ".nc4", ".cdf") or starts_as_netcdf(path):
-        return _netcdf_observations(path, variable)
-    return read_table(path, variable=variable, wide=wide, named=named)
-
-
-def _netcdf_observations(path: Path, variable: str) -> Soundings:
+    if not (path.suffix.lower() in (".nc", ".nc4", ".cdf") or starts_as_netcdf(path)):
+        return read_table
     with open_arrays(path) as file:
         names = set(file.variables)
     if "POTM_CORRECTED" in names:
-        return read_en4_profiles(path, variable=variable)
+        return read_en4_profiles
     if {"PRES", "JULD", "PLATFORM_NUMBER"} <= names:
-        return read_argo(path, variable=variable)
-    return read_cf_points(path, variable=variable)
+        return read_argo
+    return read_cf_points

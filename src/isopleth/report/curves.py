@@ -73,7 +73,7 @@ def score_figure(scores: pd.DataFrame, withheld: xr.Dataset | None, *, unit: str
         axes.set_xlabel(f"{name} ({unit})" if unit else name)
         heading(axes, name)
         if i == 0:
-            axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower right")
+            axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best")
     return figure
 
 
@@ -109,11 +109,11 @@ def profile_figure(
     """
     figure = new_figure(10.0, 4.4)
     depth = withheld["depth"].values.astype(float)
-    wide = half_width(0.9)
+    wide = half_width(withheld, 0.9)
     for i, (index, title) in enumerate(chosen):
         axes = plain_axes(figure.add_axes((0.07 + 0.238 * i, 0.19, 0.2, 0.68)))
         one = withheld.isel(profile=index)
-        mean, reach = one["mean"].values, wide * one["standard_deviation"].values
+        mean, reach = one["mean"].values, wide.isel(profile=index).values
         axes.fill_betweenx(
             depth,
             mean - reach,

@@ -44,7 +44,7 @@ def maps_chapter(material: Material) -> Chapter:
             material,
             anomaly,
             departures,
-            "Departure from the climatology of the month",
+            "Departure from the climatology",
             f"Red is more, blue is less than the climatology. {_sharing(departures)}",
         ),
         _maps(

@@ -7,8 +7,8 @@ __all__ = ["GLOSSARY"]
 GLOSSARY = {
     "{noun}": "{long}{unit}: the best estimate for the month in each cell (variable {name}).",
     "Climatology": (
-        "The mean of the same month over many years: what one would say without any observation "
-        "of this month (climatology)."
+        "A mean over many years: what one would say without any observation of this month "
+        "(climatology)."
     ),
     "Anomaly": "The analysed field less the climatology.",
     "Standard error": (
@@ -20,11 +20,12 @@ GLOSSARY = {
         "error where no profile helps."
     ),
     "Observations nearby": (
-        "Effective number of profiles whose correlation with the cell is over 0.5 "
-        "(observations_nearby); a cell with none is beyond the reach of any profile."
+        "Effective number of profiles close by: the sum of the correlations with the cell of all "
+        "profiles within one scale length (observations_nearby). A cell with less than 0.5 is "
+        "beyond the reach of any profile."
     ),
     "Member": "One possible state of the ocean, drawn from the analysis ({name}_members).",
-    "Held back": "A profile that was not shown to the method and is used to judge it.",
+    "Held back": "A profile that was hidden from the method while it was judged by it.",
     "RMSE": "Root mean square error: the typical size of an error; large errors weigh more.",
     "Bias": "Mean of predicted less observed: positive if too high.",
     "CRPS": (

@@ -23,7 +23,8 @@ def observations_chapter(material: Material) -> Chapter:
         f"{count(len(used), 'profile')} with {count(values, 'value')} on "
         f"{count(len(used.depth), 'level')} went in, from {first} to {last}."
     )
-    text = [what, *used.notes]
+    notice = material.analysis.attrs.get("data_note")
+    text = [what, *(note for note in used.notes if note != notice)]
     parts: list[Picture | Table] = [_positions(material)]
     if bad is not None and len(bad.table):
         parts.append(_refusals(bad))
@@ -45,7 +46,7 @@ def climatology_chapter(material: Material) -> Chapter:
     unit = f" ({material.unit})" if material.unit else ""
     columns = zip(misfit["depth"], misfit["n"], misfit["bias"], misfit["sd"], strict=True)
     table = Table(
-        "Climatology less the observations used, interpolated to their positions.",
+        "Climatology less the observations of the month, at their positions.",
         ("Depth", "Values", f"Bias{unit}", f"Standard deviation{unit}"),
         [
             (depth_words(d), f"{n:,}", amount(b, sign=True, places=3), amount(s, places=3))
@@ -62,12 +63,13 @@ def _positions(material: Material) -> Picture:
         label = f"held back ({held.sizes['profile']:,})"
         kinds.append(Dots(held["lon"].values, held["lat"].values, label, THEIRS, size=2.2))
     if bad is not None and bad.longitude.size:
-        label = f"rejected ({bad.longitude.size:,})"
+        label = f"values refused ({bad.longitude.size:,})"
         kinds.append(Dots(bad.longitude, bad.latitude, label, WARNING, "x", 4.5))
     described = ", ".join(kind.label for kind in kinds)
     caption = "Positions of the profiles."
     if held is not None:
-        caption += " Those held back were not shown to the method: they are there to judge it."
+        caption += " Those held back were hidden from the method while it was judged by them. "
+        caption += str(material.analysis.attrs.get("held_back", ""))
     return Picture(
         to_png(position_figure(material.mean.isel(depth=0), kinds)),
         f"Map of the positions of the profiles: {described}.",

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from isopleth.core.grid import EARTH_RADIUS
 from isopleth.data.bilinear import Corners
+from isopleth.data.profiles import Profiles
 from isopleth.report.material import Material
 
 __all__ = ["Reach", "Spot", "climatology_misfit", "nearest_distance", "reach"]
@@ -117,14 +118,15 @@ def reach(material: Material, depth: float) -> Reach:
 
 
 def climatology_misfit(material: Material) -> pd.DataFrame:
-    """Climatology less the observations that were used, by level they share with the analysis.
+    """Climatology less the observations of its month, by level they share with the analysis.
 
-    The climatology is interpolated bilinearly to the profiles.
+    The climatology is interpolated bilinearly to the profiles. Those of the weeks around the month
+    would add the season to its bias; they count only if the month itself has none.
 
     Returns:
         Columns depth, n, bias and sd.
     """
-    used, grid = material.used, material.grid
+    used, grid = _of_the_month(material), material.grid
     corners = Corners.of(grid, used.latitude, used.longitude)
     table = material.climatology.values.reshape(grid.levels.size, -1).T
     there = corners.apply(table, np.zeros(len(used), dtype=np.int64))
@@ -137,6 +139,12 @@ def climatology_misfit(material: Material) -> pd.DataFrame:
             if misfit.size:
                 rows.append((float(depth), misfit.size, misfit.mean(), misfit.std()))
     return pd.DataFrame(rows, columns=["depth", "n", "bias", "sd"])
+
+
+def _of_the_month(material: Material) -> Profiles:
+    month = material.analysis["time"].values.astype("datetime64[M]")
+    own = np.asarray(material.used.time.astype("datetime64[M]") == month)
+    return material.used.select(own) if own.any() else material.used
 
 
 def _observed(material: Material, depth: float) -> npt.NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 A withheld dataset has dimensions profile and depth and the variables observed, mean,
 standard_deviation (predictive: it includes observation error), climatology, lat and lon.
-The predictive distribution is taken as Gaussian.
+The predictive distribution is a Student t of scale `scale` where the attribute `distribution` is
+`student_t` (with `degrees_of_freedom`), else a Gaussian.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.special import bdtrik, ndtr, ndtri
+from scipy.special import bdtrik, ndtri, stdtrit
+
+from isopleth.metrics import pit_gaussian, pit_student_t
 
 __all__ = [
     "SpreadSkill",
@@ -44,13 +47,17 @@ class SpreadSkill:
 
 
 def pit(withheld: xr.Dataset) -> Floats:
-    """Probability integral transform `Phi((y - mean) / sd)` of every observed value, shape (n,).
+    """Probability integral transform `F((y - mean) / s)` of every observed value, shape (n,).
 
     Source: Dawid (1984), Statistical theory: the prequential approach, J. R. Stat. Soc. A 147.
     """
-    z = (withheld["observed"] - withheld["mean"]) / withheld["standard_deviation"]
-    values = np.asarray(z.values, dtype=np.float64)
-    return np.asarray(ndtr(values[np.isfinite(values)]))
+    observed, mean = withheld["observed"].values, withheld["mean"].values
+    degrees = _degrees(withheld)
+    if degrees is None:
+        values = pit_gaussian(mean, withheld["standard_deviation"].values, observed)
+    else:
+        values = pit_student_t(mean, withheld["scale"].values, degrees, observed)
+    return np.asarray(values[np.isfinite(values)])
 
 
 def coverage(withheld: xr.Dataset, nominal: npt.ArrayLike) -> Floats:
@@ -128,10 +135,25 @@ def rmse_intervals(
     return ends
 
 
-def half_width(probability: float) -> float:
-    """Standard deviations from the middle to the edge of a central Gaussian interval.
+def half_width(withheld: xr.Dataset, probability: float) -> xr.DataArray:
+    """From the middle to the edge of each value's central interval, in the unit of the data.
 
-    >>> round(half_width(0.9), 3)
-    1.645
+    Args:
+        withheld: Predictions at withheld profiles.
+        probability: Of the interval.
+
+    >>> sd = xr.Dataset({"standard_deviation": ("profile", [1.0, 2.0])})
+    >>> half_width(sd, 0.9).values.round(3).tolist()
+    [1.645, 3.29]
     """
-    return float(ndtri(0.5 + probability / 2.0))
+    degrees, upper = _degrees(withheld), 0.5 + probability / 2.0
+    if degrees is None:
+        return withheld["standard_deviation"] * float(ndtri(upper))
+    return withheld["scale"] * float(stdtrit(degrees, upper))
+
+
+def _degrees(withheld: xr.Dataset) -> float | None:
+    """Degrees of freedom of the Student t that the predictions state; None for a Gaussian."""
+    if withheld.attrs.get("distribution") != "student_t":
+        return None
+    return float(withheld.attrs["degrees_of_freedom"])

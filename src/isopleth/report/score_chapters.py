@@ -51,7 +51,8 @@ def score_chapter(material: Material) -> Chapter | None:
     text = (
         "The profiles held back were predicted from the others. Errors are those of the predicted "
         "observation, so they hold its measurement error and the small scales that no grid "
-        "resolves; the climatology is judged in the same way."
+        "resolves. The climatology is judged on the same values, for the CRPS as a normal "
+        "distribution with the spread of the other profiles about it."
     )
     picture = Picture(
         to_png(score_figure(scores, material.withheld, unit=material.unit)),

@@ -17,6 +17,9 @@ __all__ = ["headline", "pooled", "tiles"]
 _TRUE_COVERAGE = (0.87, 0.93)
 """Coverage of 90 % intervals that is called right."""
 
+_FEW = 20
+"""With fewer profiles held back, nothing is concluded from their coverage."""
+
 
 def pooled(scores: pd.DataFrame) -> dict[str, float]:
     """Scores over all levels, each value counting the same: `sqrt(sum n rmse^2 / sum n)`.
@@ -48,7 +51,7 @@ def headline(material: Material) -> tuple[str, ...]:
     )
     what = (
         f"The ocean's {material.noun} in {material.month} {levels}, mapped from "
-        f"{count(len(material.used), 'profile')}."
+        f"{count(len(material.used), 'profile')}{_of_the_month(material)}."
     )
     if material.scores is None or material.withheld is None:
         return what, "No profile was held back, so nothing here measures its error."
@@ -83,13 +86,24 @@ def tiles(material: Material, main: Reach) -> list[Tile]:
     return found
 
 
+def _of_the_month(material: Material) -> str:
+    """How many of the profiles are of the month itself, if not all."""
+    month = material.analysis["time"].values.astype("datetime64[M]")
+    own = int((material.used.time.astype("datetime64[M]") == month).sum())
+    if own == len(material.used):
+        return ""
+    return f", {own:,} of them of the month itself and the others of the weeks around it"
+
+
 def _verdict(material: Material, total: Mapping[str, float]) -> str:
     assert material.withheld is not None
     held = material.withheld.sizes["profile"]
     ratio = total["rmse"] / total["rmse_climatology"] if total["rmse_climatology"] else np.nan
     low, high = _TRUE_COVERAGE
     inside = percent(total["coverage90"], places=1)
-    if total["coverage90"] < low:
+    if held < _FEW:
+        honesty = "So few profiles are too few to judge by."
+    elif total["coverage90"] < low:
         honesty = f"Its 90 % intervals hold only {inside} of the values: they are too narrow."
     elif total["coverage90"] > high:
         honesty = f"Its 90 % intervals hold {inside} of the values: they are too wide."

@@ -64,8 +64,9 @@ def _picture(material: Material, main: Reach) -> Picture:
 def _distances(main: Reach) -> str:
     return (
         f"At {depth_words(main.depth)}, {percent(main.beyond)} of the ocean's area is beyond the "
-        "reach of every profile: none lies close enough, in space and time, to correlate at 0.5 "
-        f"with it. Half of the ocean is within {main.median:,.0f} km of a profile; the place "
+        "reach of every profile: those close enough, in space and time, to say anything count "
+        f"together for less than half a profile taken there. Half of the ocean is within "
+        f"{main.median:,.0f} km of a profile; the place "
         f"farthest from any, {_place(main.farthest)}, is {main.farthest.distance:,.0f} km away."
     )
 
@@ -75,10 +76,21 @@ def _errors(material: Material, main: Reach) -> str:
         f"The largest standard error is {amount(main.worst.error, unit=material.unit)}, "
         f"{_place(main.worst)}, where the ocean varies by "
         f"{amount(main.worst.prior, unit=material.unit)} about the climatology and the nearest "
-        f"profile is {main.worst.distance:,.0f} km away. Of the tenth of the ocean with the "
-        f"largest errors, {percent(main.largest_beyond)} is beyond the reach of any profile; in "
-        f"the other {percent(1.0 - main.largest_beyond)}, profiles are near, but the ocean varies "
-        "more than they can settle."
+        f"profile is {main.worst.distance:,.0f} km away. {_reasons(main.largest_beyond)}"
+    )
+
+
+def _reasons(beyond: float) -> str:
+    """Why the largest errors are large: no profile, or not enough of them."""
+    where = "the tenth of the ocean with the largest errors"
+    near = "profiles are near, but the ocean varies more than they can settle."
+    if beyond > 0.995:
+        return f"All of {where} is beyond the reach of any profile."
+    if beyond < 0.005:
+        return f"In {where}, {near}"
+    return (
+        f"Of {where}, {percent(beyond)} is beyond the reach of any profile; in the other "
+        f"{percent(1.0 - beyond)}, {near}"
     )
 
 

@@ -1,8 +1,9 @@
 """How a claim is proven: what is hidden, who may tune how much, how sure a figure is, its record.
 
 `heldout` hides whole boxes of ocean, `tuning` gives every method the same budget, `bootstrap` says
-how far a ratio of scores could be luck, `results` is the file a benchmark leaves (its numbers in
-`rows`, where it was made in `provenance`), and `tables` turns it into what people read.
+how far a ratio of scores could be luck, `scores` judges predictions level by level, `results` is
+the file a benchmark leaves (its numbers in `rows`, where it was made in `provenance`), `tables`
+turns it into what people read.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from isopleth.studies.rows import (
     select,
     smallest,
 )
+from isopleth.studies.scores import case_scores, score_table
 from isopleth.studies.tables import readme_block, render, table, update_readme
 from isopleth.studies.tuning import Choice, Dimension, LogUniform, Trial, Trials, Uniform, search
 
@@ -67,6 +69,7 @@ __all__ = [
     "average",
     "block_ids",
     "box_ids",
+    "case_scores",
     "device_description",
     "evaluate",
     "follow",
@@ -85,6 +88,7 @@ __all__ = [
     "render",
     "replacing",
     "rmse_interval",
+    "score_table",
     "search",
     "select",
     "sha256_of",

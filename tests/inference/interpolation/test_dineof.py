@@ -55,6 +55,14 @@ def test_known_values_stay_and_land_stays_empty() -> None:
     np.testing.assert_allclose(result.filled[5, sea], np.nanmean(stack))
 
 
+def test_the_gaps_hold_what_the_modes_of_all_the_data_say() -> None:
+    stack = with_gaps(low_rank() + np.random.default_rng(4).standard_normal((40, 60)))
+    result = Dineof(tolerance=1e-9, iterations=3000, max_modes=4, share=0.2)(stack)
+    anomaly = result.filled - np.nanmean(stack)
+    gap = np.isnan(stack)
+    np.testing.assert_allclose(truncated(anomaly, result.modes)[gap], anomaly[gap], atol=1e-6)
+
+
 def test_noise_has_no_modes() -> None:
     noise = np.random.default_rng(3).standard_normal((40, 60))
     result = Dineof(share=0.1)(with_gaps(noise))

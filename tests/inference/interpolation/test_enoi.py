@@ -122,6 +122,17 @@ def test_what_lies_under_land_changes_nothing(enoi: EnOI, samples: Samples) -> N
     np.testing.assert_array_equal(first.variance, second.variance)
 
 
+def test_a_profile_on_land_takes_no_place_of_a_neighbour(enoi: EnOI) -> None:
+    sea = np.broadcast_to(enoi.grid.longitude < 180.0, enoi.grid.shape)
+    one = replace(enoi, grid=enoi.grid.with_mask(sea), neighbours=1, radius_km=9000.0)
+    place = Points(np.full(2, 15.0), np.array([200.0, 140.0]), np.zeros(2))
+    samples = Samples(place, np.array([[9.0, 9.0], [2.0, -3.0]]))
+    coast = Points(np.array([15.0]), np.array([175.0]), np.zeros(1))
+    mean = one(samples, coast).mean
+    assert (np.abs(mean) > 1e-3).all()
+    np.testing.assert_array_equal(mean, one(samples.select(np.array([1])), coast).mean)
+
+
 def test_single_precision_members(enoi: EnOI, samples: Samples) -> None:
     coarse = replace(enoi, members=enoi.members.astype(np.float32))
     mean = coarse(samples, places(9, 8)).mean

@@ -40,8 +40,8 @@ class EnOI:
     depends on the horizontal distance only and `o` is the product element by element. The
     variance is in data unit squared. A profile where the grid has no ocean is ignored; at such a
     point the mean is 0 and the variance NaN.
-    Reference: Evensen (2003), Ocean Dyn. 53, 343; Oke et al. (2010), Ocean Dyn. 60, 1371; taper:
-    Gaspari and Cohn (1999), Q. J. R. Meteorol. Soc. 125, 723.
+    Reference: Evensen (2003), Ocean Dyn. 53, 343; Oke, Brassington, Griffin and Schiller (2010),
+    Aust. Meteorol. Oceanogr. J. 59, 67.
 
     Args:
         grid: Where the members live; its levels are those of the samples.
@@ -51,7 +51,7 @@ class EnOI:
         radius_km: Distance at which the taper reaches zero.
         neighbours: The most profiles used.
         alpha: Scaling of the ensemble's variance to that of the errors of the prior.
-        taper: `rho` of distance over radius.
+        taper: `rho` of distance over radius, Gaspari and Cohn's polynomial by default.
 
     Raises:
         InputError: If shapes do not fit, a member is not finite in the ocean or a setting is out
@@ -124,7 +124,7 @@ class EnOI:
         taper = self._taper(separation(search.place[item]))
         G *= taper.repeat(levels, axis=1).repeat(levels, axis=2)
         diagonal = np.arange(k * levels)
-        G[:, diagonal, diagonal] += np.where(seen, R, 1.0)
+        G[:, diagonal, diagonal] += R
         X, valid = self._read(points)
         C = HX @ X.transpose(0, 2, 1)
         C *= self._taper(distance).repeat(levels, axis=1)[..., None]

@@ -15,12 +15,14 @@ from isopleth.inference.interpolation.neighbours import (
     nearest,
     next_reach,
     offset_km,
+    tangent_km,
 )
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FIRST_RANK = 0  # observations precede every simulated point
 SPARE = 2  # times the neighbours are kept where some levels are missing
+NEVER = np.iinfo(np.int64).max  # the rank of a sample that informs no point
 
 
 @jit
@@ -58,7 +60,7 @@ def fill_system(
     slope = p[9] / (SLOPE_LENGTH_KM * SLOPE_LENGTH_KM)
     for i in range(size):
         s = samples[item[i]]
-        at[i, 0], at[i, 1] = offset_km(place, s)
+        at[i, 0], at[i, 1] = tangent_km(place, s)
         at[i, 2] = s[2] - place[2]
     for i in range(size):
         for j in range(i + 1):
@@ -101,12 +103,37 @@ def closeness(place: Floats, p: Floats, samples: Floats, item: Ints) -> float:
 
 
 @jit
+def measured(item: Ints, value: Floats, level: int, chosen: Ints) -> int:
+    """Put those of ``item`` that measured a level in ``chosen``, in order; return their number."""
+    count = 0
+    for j in item:
+        if count < len(chosen) and j >= 0 and not np.isnan(value[j, level]):
+            chosen[count] = j
+            count += 1
+    return count
+
+
+@jit
+def labels_by_level(labels: Ints, value: Floats) -> Ints:
+    """``(L, n, 2)`` labels with which only samples that measured the level are found."""
+    result = np.empty((value.shape[1], *labels.shape), np.int64)
+    for level in range(value.shape[1]):
+        for j in range(len(value)):
+            result[level, j, 0] = labels[j, 0]
+            result[level, j, 1] = NEVER if np.isnan(value[j, level]) else labels[j, 1]
+    return result
+
+
+@jit
 def krige_levels(
     places: Floats, barred: Ints, scales: Floats, smoothness: float,
     samples: Floats, labels: Ints, value: Floats, noise: Floats, neighbours: int,
     mean: Floats, variance: Floats, nearby: Floats,
 ) -> None:  # fmt: skip
     """Estimate every level at every point; levels with the same samples share one solve.
+
+    One search serves all levels, unless too few of the samples found measured a level: that
+    level is then searched on its own.
 
     Args:
         places: ``(N, 5)`` rows of :func:`isopleth.inference.interpolation.kriging.layout`.
@@ -123,25 +150,30 @@ def krige_levels(
         nearby: ``(N, L)``, filled: the sum of the small-scale correlations with the samples
             within one scale length.
     """
-    store = neighbours * (SPARE if np.isnan(value).any() else 1)
+    gaps = np.isnan(value).any()
+    store = neighbours * (SPARE if gaps else 1)
     distance, item = np.empty(store), np.empty(store, np.int64)
+    own = labels_by_level(labels, value if gaps else value[:, :0])
+    own_reach = np.full(value.shape[1], FIRST_BAND)
+    own_distance, own_item = np.empty(neighbours), np.empty(neighbours, np.int64)
     matrix, work = np.empty((neighbours, neighbours)), np.empty((neighbours, neighbours))
     weights = np.empty(neighbours)
     chosen, last = np.empty(neighbours, np.int64), np.empty(neighbours, np.int64)
     reach = FIRST_BAND
     for t in range(len(places)):
-        p = scales[t]
-        found = nearest(
-            places[t], (barred[t, 0], barred[t, 1]), p, samples, labels, reach, distance, item
-        )
+        p, bar = scales[t], (barred[t, 0], barred[t, 1])
+        found = nearest(places[t], bar, p, samples, labels, reach, distance, item)
         reach = next_reach(distance)
         size, error, solved = -1, 1.0 + p[6] + p[8], -1
         for level in range(value.shape[1]):
-            count = 0
-            for i in range(found):
-                if count < neighbours and not np.isnan(value[item[i], level]):
-                    chosen[count] = item[i]
-                    count += 1
+            count = measured(item, value, level, chosen)
+            if gaps and count < neighbours and found == store:
+                count = nearest(
+                    places[t], bar, p, samples, own[level], own_reach[level],
+                    own_distance, own_item,
+                )  # fmt: skip
+                own_reach[level] = next_reach(own_distance)
+                chosen[:count] = own_item[:count]
             same = count == size
             for i in range(count):
                 same = same and chosen[i] == last[i]

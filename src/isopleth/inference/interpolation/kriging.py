@@ -25,7 +25,8 @@ from isopleth.inference.interpolation.kernel import FIRST_RANK, krige_levels
 from isopleth.inference.interpolation.scattered import Estimate, Points, Samples
 
 Floats = NDArray[np.float64]
-Ready = tuple[Floats, NDArray[np.int64], Floats, Floats]
+Ints = NDArray[np.int64]
+Ready = tuple[Floats, Ints, Floats, Floats]
 
 
 class Scales(Protocol):
@@ -60,22 +61,23 @@ class LocalKriging:
     ) -> Estimate:
         """Mean (data unit) and variance (small-scale signal variance), each ``(N, L)``."""
         local = self.scales.at(points.latitude, points.longitude)
-        mean = np.empty((len(points), samples.value.shape[1]))
-        variance, nearby = np.empty_like(mean), np.empty_like(mean)
-        places, barred = layout(points)
-        ready = prepared(samples)
-
-        def estimate(block: slice, scales: Floats, ready: Ready) -> None:
-            krige_levels(
-                places[block], barred[block], scales[block], local.smoothness,
-                *ready, self.neighbours, mean[block], variance[block], nearby[block],
-            )  # fmt: skip
-
-        in_blocks(estimate, len(points), local.values, ready, progress=progress)
-        return Estimate(mean, variance, nearby)
+        shared = (*layout(points), local, prepared(samples), self.neighbours)
+        parts = in_blocks(_estimate, len(points), *shared, progress=progress)
+        nothing = np.empty((3, 0, samples.value.shape[1]))
+        return Estimate(*np.concatenate([nothing, *parts], axis=1))
 
 
-def layout(points: Points, rank: int = FIRST_RANK + 1) -> tuple[Floats, NDArray[np.int64]]:
+def _estimate(
+    block: slice, places: Floats, barred: Ints, local: LocalScales, ready: Ready, neighbours: int
+) -> Floats:
+    """Mean, variance and nearby of one block, shape ``(3, n, L)``."""
+    places, barred, scales = places[block], barred[block], local.values[block]
+    result = np.empty((3, len(places), ready[2].shape[1]))
+    krige_levels(places, barred, scales, local.smoothness, *ready, neighbours, *result)
+    return result
+
+
+def layout(points: Points, rank: int = FIRST_RANK + 1) -> tuple[Floats, Ints]:
     """Points as the compiled kernels want them.
 
     Returns:
@@ -90,9 +92,13 @@ def layout(points: Points, rank: int = FIRST_RANK + 1) -> tuple[Floats, NDArray[
 
 
 def prepared(samples: Samples) -> Ready:
-    """Samples with at least one value, sorted by latitude: places, labels, value, noise."""
-    kept = np.flatnonzero(np.isfinite(samples.value).any(axis=1))
-    order = kept[np.argsort(samples.points.latitude[kept], kind="stable")]
-    chosen = samples.select(order)
+    """Samples with at least one value, sorted by latitude: places, labels, value, noise.
+
+    Ties are broken by longitude, day and values, never by the order in which profiles were read.
+    """
+    seen = samples.select(np.flatnonzero(np.isfinite(samples.value).any(axis=1)))
+    where, total = seen.points, np.nansum(seen.value, axis=1)
+    order = np.lexsort((total, where.day, where.longitude % 360.0, where.latitude))
+    chosen = seen.select(order)
     places, labels = layout(chosen.points, FIRST_RANK)
     return places, labels, chosen.value, chosen.noise

@@ -67,7 +67,7 @@ class LocalFit:
     """Settings of the fit.
 
     Args:
-        neighbours: Profiles used by each prediction, as in ``LocalKriging``.
+        neighbours: Profiles used by each prediction; fewer than in the analysis, for speed.
         averaged: Profiles whose errors are averaged into one local fit.
         rounds: Newton-like rounds; the trial factor shrinks from one to the next.
         ridge: Curvature added to every parabola (relative error per squared trial step).
@@ -78,12 +78,12 @@ class LocalFit:
         seed: Of the random subset.
     """
 
-    neighbours: int = 60
-    averaged: int = 300
+    neighbours: int = 40
+    averaged: int = 150
     rounds: int = 2
     ridge: float = 0.01
     damping: float = 0.7
-    most: int = 6000
+    most: int = 5000
     fewest: int = 500
     limit: float = 6.0
     seed: int = 0
@@ -101,14 +101,15 @@ class LocalFit:
         chosen = self._subset(len(samples))
         points = samples.points.select(chosen)
         truth = samples.value[chosen]
-        near = cKDTree(points.unit_vectors).query(
-            points.unit_vectors, min(self.averaged, len(points))
-        )[1]
+        near = (
+            cKDTree(points.unit_vectors)
+            .query(points.unit_vectors, min(self.averaged, len(points)))[1]
+            .reshape(len(points), -1)
+        )
         factor = np.zeros((len(points), len(AXES)))
         start = covariance.at(points.latitude, points.longitude)
         runs = _Runs(samples, points, truth, self.neighbours, progress, self.rounds)
         for number in range(self.rounds):
-            weight = None
             base = runs.error(start.scaled(_by_name(factor)))
             weight = _robust_weight(base)
             middle = _local_mean(base * weight, near)
@@ -154,7 +155,7 @@ class _Runs:
         self.done += 1
         if self.progress is not None:
             self.progress(self.done / (self.rounds * (2 * len(AXES) + 1)))
-        spread = np.nanvar(self.truth, axis=0)
+        spread = np.nanvar(np.where(np.isfinite(self.truth).any(axis=0), self.truth, 0.0), axis=0)
         squared = (estimate.mean - self.truth) ** 2 / np.where(spread > 0, spread, 1.0)
         seen = np.isfinite(squared)
         return np.where(seen, squared, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
@@ -174,7 +175,7 @@ def _by_name(factor: Floats) -> dict[str, Floats]:
 
 def _robust_weight(error: Floats) -> Floats:
     """Weights that keep a few eddies from deciding for a whole basin, shape ``(n,)``."""
-    weight = 1.0 / (0.3 + error / np.median(error))
+    weight = 1.0 / (0.3 + error / max(float(np.median(error)), 1e-12))
     return weight / np.median(weight)
 
 

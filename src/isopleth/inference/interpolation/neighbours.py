@@ -6,10 +6,13 @@ max-heap then keeps the ``k`` nearest. Memory does not grow with the number of s
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+EARTH_KM = 6371.0
 KM_PER_DEGREE = 111.19492664455873  # pi / 180 x the mean Earth radius of 6371 km
 FIRST_BAND = 1.5  # the band searched where nothing better is known
 BAND = 12.0  # meridional e-folding lengths beyond which a sample is never a neighbour
@@ -23,8 +26,9 @@ jit = numba.njit(nogil=True, cache=True, fastmath=FAST)
 def offset_km(place: NDArray[np.float64], sample: NDArray[np.float64]) -> tuple[float, float]:
     """Zonal and meridional distance in km from a place to a sample, by the mean latitude.
 
-    Both are rows of :func:`isopleth.inference.interpolation.kriging.layout`. The cosine of the
-    mean latitude comes from the stored half angles: this runs for every candidate of every point.
+    Good enough to rank neighbours, and its meridional part bounds the search exactly. Both are
+    rows of :func:`isopleth.inference.interpolation.kriging.layout`. The cosine of the mean
+    latitude comes from the stored half angles: this runs for every candidate of every point.
     """
     step = sample[1] - place[1]
     if step > 180.0:
@@ -36,23 +40,63 @@ def offset_km(place: NDArray[np.float64], sample: NDArray[np.float64]) -> tuple[
 
 
 @jit
-def push(distance: NDArray[np.float64], item: NDArray[np.int64], value: float, which: int) -> None:
-    """Replace the root (the farthest) of a max-heap by ``value`` and restore its order."""
-    size = len(distance)
+def tangent_km(place: NDArray[np.float64], sample: NDArray[np.float64]) -> tuple[float, float]:
+    """Zonal and meridional distance in km in the azimuthal equidistant plane of a place.
+
+    Distances from the place are exact, and those between its neighbours are right to a percent
+    where :func:`offset_km` is off by tens of percent (poleward of 70 degrees).
+    """
+    south, middle = math.radians(sample[0]), math.radians(place[0])
+    step = math.radians(sample[1] - place[1])
+    east = math.cos(south) * math.sin(step)
+    north = math.cos(middle) * math.sin(south)
+    north -= math.sin(middle) * math.cos(south) * math.cos(step)
+    along = math.sin(middle) * math.sin(south)
+    along += math.cos(middle) * math.cos(south) * math.cos(step)
+    sine = math.sqrt(east * east + north * north)
+    stretch = math.atan2(sine, along) / sine if sine > 1e-12 else 1.0
+    return east * stretch * EARTH_KM, north * stretch * EARTH_KM
+
+
+@jit
+def farther(distance: float, item: int, than: float, other: int) -> bool:
+    """Order of the heap: by distance, then by index.
+
+    Ties are common on regular layouts; without the index, which of them is kept would depend on
+    the band searched, and so on the block a point is solved in.
+    """
+    return distance > than or (distance == than and item > other)
+
+
+@jit
+def sift(
+    distance: NDArray[np.float64], item: NDArray[np.int64], size: int, value: float, which: int
+) -> None:
+    """Replace the root (the farthest) of a max-heap of ``size`` entries and restore its order."""
     parent = 0
     while True:
         child = 2 * parent + 1
         if child >= size:
             break
-        if child + 1 < size and distance[child + 1] > distance[child]:
-            child += 1
-        if distance[child] <= value:
+        right = child + 1
+        if right < size and farther(distance[right], item[right], distance[child], item[child]):
+            child = right
+        if not farther(distance[child], item[child], value, which):
             break
         distance[parent] = distance[child]
         item[parent] = item[child]
         parent = child
     distance[parent] = value
     item[parent] = which
+
+
+@jit
+def unheap(distance: NDArray[np.float64], item: NDArray[np.int64]) -> None:
+    """Turn a max-heap into ascending order, in place."""
+    for last in range(len(distance) - 1, 0, -1):
+        value, which = distance[last], item[last]
+        distance[last], item[last] = distance[0], item[0]
+        sift(distance, item, last, value, which)
 
 
 @jit
@@ -92,13 +136,11 @@ def nearest(
             lag = (samples[j, 2] - place[2]) / scales[2]
             far = (east / scales[0]) ** 2 + (north / scales[1]) ** 2 + lag * lag
             if far < distance[0]:
-                push(distance, item, far, j)
-        if distance[0] <= reach * reach or reach >= BAND:
+                sift(distance, item, len(distance), far, j)
+        if distance[0] < reach * reach or reach >= BAND:
             break
         reach = min(2.0 * reach, BAND)
-    order = np.argsort(distance)
-    distance[:] = distance[order]
-    item[:] = item[order]
+    unheap(distance, item)
     count = 0
     while count < len(item) and item[count] >= 0:
         count += 1

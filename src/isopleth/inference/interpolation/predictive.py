@@ -34,7 +34,7 @@ GAUSSIAN = 1e6  # degrees of freedom that stand for a normal distribution
 DEGREES = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, GAUSSIAN)
 CAP = 25.0  # standardised squared residuals are cut at this multiple of their median
 SPARE = 24  # more neighbours than needed are fetched, to leave out the point's own group
-FLOOR = 1e-3
+FLOOR = 1e-3  # data unit: below the accuracy of any profiling instrument
 TAIL_SAMPLE = 20_000  # residuals that are plenty to choose one number from
 
 
@@ -94,7 +94,9 @@ class ErrorModel:
             noise: Noise variance of the observation predicted, nugget included, ``(n, L)``.
         """
         total = np.maximum(variance + noise, FLOOR)
-        scale = np.exp(self._features(points, total) @ self.coefficients)
+        slope, local, level = np.split(self.coefficients, [1, 1 + len(self.counts)])
+        nearby = np.log(self._local_rms(points)) @ local
+        scale = np.maximum(np.exp(slope * 0.5 * np.log(total) + nearby + level), FLOOR)
         share = np.sqrt(np.maximum(variance, 0.0) / total)
         deviation = scale * share * _inflation(self.degrees)
         return Predictive(mean, scale, self.degrees, deviation)

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from isopleth.core.covariance import LocalScales
 from isopleth.inference.interpolation.blocks import in_blocks
 from isopleth.inference.interpolation.kernel import krige_weights
 from isopleth.inference.interpolation.kriging import Scales, layout
@@ -28,6 +29,7 @@ from isopleth.inference.interpolation.neighbours import jit
 from isopleth.inference.interpolation.scattered import Points, Samples
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 SIMULATED = -1.0  # the mark of a point without noise, see ``krige_weights``
 
 
@@ -97,25 +99,24 @@ def prepare_simulator(
     south = np.argsort(every[:, 0], kind="stable")
     source = (south - len(seen)).astype(np.int32)  # negative: an observation
     local = scales.at(points.latitude, points.longitude)
-    weights = np.empty((len(points), neighbours), np.float32)
-    item = np.empty((len(points), neighbours), np.int32)
-    variance = np.empty(len(points))
     ready = (every[south], np.ascontiguousarray(label[south]), noise[south])
+    shared = (places, barred, local, ready, source, neighbours)
+    parts = in_blocks(_find, len(points), *shared, progress=progress)
+    weights, item, deviation = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Simulator(order, weights, item, deviation)
 
-    def find(
-        block: slice, values: Floats, ready: tuple[Floats, NDArray[np.int64], Floats]
-    ) -> None:
-        count = block.stop - block.start
-        w, who = np.empty((count, neighbours)), np.empty((count, neighbours), np.int64)
-        krige_weights(
-            places[block], barred[block], values[block], local.smoothness, *ready,
-            w, who, variance[block],
-        )  # fmt: skip
-        weights[block] = w
-        item[block] = np.where(who >= 0, np.maximum(source[who], -1), -1)
 
-    in_blocks(find, len(points), local.values, ready, progress=progress)
-    return Simulator(order, weights, item, np.sqrt(variance))
+def _find(
+    block: slice, places: Floats, barred: Ints, local: LocalScales,
+    ready: tuple[Floats, Ints, Floats], source: NDArray[np.int32], neighbours: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int32], Floats]:  # fmt: skip
+    """Weights, the earlier points they belong to, and ``sqrt(V)`` of one block."""
+    places, barred, scales = places[block], barred[block], local.values[block]
+    weights, variance = np.empty((len(places), neighbours)), np.empty(len(places))
+    who = np.empty(weights.shape, np.int64)
+    krige_weights(places, barred, scales, local.smoothness, *ready, weights, who, variance)
+    item = np.where(who >= 0, np.maximum(source[who], -1), -1)
+    return weights.astype(np.float32), item.astype(np.int32), np.sqrt(variance)
 
 
 @jit

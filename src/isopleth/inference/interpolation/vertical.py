@@ -4,13 +4,15 @@ Kriging levels one by one is optimal where every profile has every level: co-kri
 nothing (``results/ocean_kriging_argo.json``). Where a level is missing, the levels seen by the
 same profile are worth more than any neighbour. With ``e`` the standardised leave-one-box-out
 residuals, whose covariance ``S`` between levels is taken over the nearest profiles and shrunk to
-its global value,
+the global correlation,
 
     e_m | e_s  ~  N(S_ms S_ss^-1 e_s,  S_mm - S_ms S_ss^-1 S_sm)
 
 A completed value enters kriging as the *equivalent observation*: the value and noise variance
 that, combined with what the neighbours alone say, give this conditional distribution, so that the
-neighbours are not counted twice.
+neighbours are not counted twice. Its information is the ratio of the conditional variance to
+``S_mm`` *of the same place*: against a global ``S_mm`` a quiet sea would look explained where
+nothing is, and an energetic one unexplained.
 """
 
 from __future__ import annotations
@@ -27,6 +29,26 @@ Floats = NDArray[np.float64]
 WORTH = 0.9  # a completion that explains less than a tenth of the variance is left missing
 
 
+@dataclass(frozen=True)
+class Conditional:
+    """Standardised residuals given those of the levels seen, every array ``(N, L)``.
+
+    Args:
+        mean: At levels seen, the residual itself.
+        variance: At levels seen, zero.
+        prior: The local variance before any level of the profile is known, ``diag S``.
+    """
+
+    mean: Floats
+    variance: Floats
+    prior: Floats
+
+    @property
+    def ratio(self) -> Floats:
+        """Share of the variance that the levels seen leave open, 0 to 1."""
+        return np.minimum(self.variance / self.prior, 1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerticalRegression:
     """Local regression between levels, learned from standardised residuals.
@@ -35,7 +57,7 @@ class VerticalRegression:
         points: Where the residuals are; a point of the same group is not used.
         residual: Standardised residuals ``r / sqrt(u)``, NaN where missing, shape ``(n, L)``.
         nearest: Profiles in the local covariance.
-        shrinkage: Pairs the global covariance counts for in the local one.
+        shrinkage: Pairs the global correlation counts for in the local covariance.
     """
 
     points: Points
@@ -45,7 +67,10 @@ class VerticalRegression:
 
     def covariance(self) -> Floats:
         """Global covariance of the residuals between levels, pairwise complete, ``(L, L)``."""
-        return _positive(_moment(self.residual, np.diag(np.nanvar(self.residual, axis=0)), 1.0))
+        known = np.isfinite(self.residual).any(axis=0)
+        spread = np.nanvar(np.where(known, self.residual, 0.0), axis=0)
+        prior = np.diag(np.where(known, spread, 1.0))
+        return _positive(_moment(self.residual, prior, 1.0))
 
     def __call__(self, points: Points, residual: Floats) -> tuple[Floats, Floats]:
         """Conditional mean and variance of the standardised residual at the levels not seen.
@@ -57,23 +82,30 @@ class VerticalRegression:
         Returns:
             Mean and variance, ``(N, L)``; at levels seen, the residual itself and zero.
         """
+        found = self.conditional(points, residual)
+        return found.mean, found.variance
+
+    def conditional(self, points: Points, residual: Floats) -> Conditional:
+        """As the call, with the local variance that the conditional one is a share of."""
         overall = self.covariance()
         wanted = min(self.nearest + 24, len(self.points))
         near = cKDTree(self.points.unit_vectors).query(points.unit_vectors, wanted)[1]
         near = near.reshape(len(points), wanted)
         mean, variance = residual.copy(), np.zeros_like(residual)
+        prior = np.tile(np.diag(overall), (len(points), 1))
         for t in range(len(points)):
             seen = np.isfinite(residual[t])
             if seen.all():
                 continue
             other = self.points.group[near[t]] != points.group[t]
             rows = near[t][other | (points.group[t] < 0)][: self.nearest]
-            local = _positive(_moment(self.residual[rows], overall, self.shrinkage))
+            local = _positive(_shrunk(self.residual[rows], overall, self.shrinkage))
             gain = np.linalg.solve(local[np.ix_(seen, seen)], local[np.ix_(seen, ~seen)]).T
             mean[t, ~seen] = gain @ residual[t, seen]
             explained = np.einsum("ms,sm->m", gain, local[np.ix_(seen, ~seen)])
-            variance[t, ~seen] = np.maximum(np.diag(local)[~seen] - explained, 0.0)
-        return mean, variance
+            prior[t] = np.diag(local)
+            variance[t, ~seen] = np.maximum(prior[t, ~seen] - explained, 0.0)
+        return Conditional(mean, variance, prior)
 
 
 def complete(
@@ -97,12 +129,12 @@ def complete(
     unit = prediction.variance[rows] + nugget[rows, None]
     total = unit + samples.noise[rows]
     residual = (samples.value[rows] - prediction.mean[rows]) / np.sqrt(total)
-    mean, variance = regression(samples.points.select(rows), residual)
-    prior = np.diag(regression.covariance())
-    ratio = variance / prior  # of the conditional to the neighbours' own variance
+    found = regression.conditional(samples.points.select(rows), residual)
+    ratio = found.ratio
     useful = ~seen[rows] & (ratio < WORTH)
-    extra = unit * ratio / np.maximum(1.0 - ratio, 1.0 - WORTH)
-    shift = mean * np.sqrt(unit) / np.maximum(1.0 - ratio, 1.0 - WORTH)
+    gain = np.maximum(1.0 - ratio, 1.0 - WORTH)  # of the equivalent observation
+    extra = unit * ratio / gain
+    shift = found.mean * np.sqrt(unit) / gain
     value, noise = samples.value.copy(), samples.noise.copy()
     value[rows] = np.where(useful, prediction.mean[rows] + shift, samples.value[rows])
     noise[rows] = np.where(useful, extra, samples.noise[rows])
@@ -115,6 +147,15 @@ def _moment(residual: Floats, prior: Floats, pairs: float) -> Floats:
     filled = np.where(present, residual, 0.0)
     count = present.T.astype(np.float64) @ present
     return np.asarray((filled.T @ filled + pairs * prior) / (count + pairs))
+
+
+def _shrunk(residual: Floats, overall: Floats, pairs: float) -> Floats:
+    """Local moments, shrunk to the correlation of ``overall`` in the local variances.
+
+    The covariance itself would outweigh that of a quiet sea, whose levels would look related.
+    """
+    factor = np.sqrt(np.diag(_moment(residual, overall, pairs)) / np.diag(overall))
+    return _moment(residual, overall * np.outer(factor, factor), pairs)
 
 
 def _positive(matrix: Floats, floor: float = 1e-3) -> Floats:

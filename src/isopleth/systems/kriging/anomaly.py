@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isopleth.core.errors import InputError
+from isopleth.core.variables import lookup
 from isopleth.data import Climatology, Profiles
 from isopleth.inference.interpolation import Points, Samples
 
@@ -21,11 +22,15 @@ def days(time: NDArray[np.datetime64] | np.datetime64) -> Floats:
     return np.asarray((np.asarray(time, "M8[ns]") - EPOCH) / DAY, np.float64)
 
 
-def boxes(latitude: Floats, longitude: Floats, side_deg: float) -> NDArray[np.int64]:
-    """A number for each box of ``side_deg``, shape ``(n,)``: what is withheld together."""
-    row = np.floor((latitude + 90.0) / side_deg).astype(np.int64)
-    column = np.floor((longitude % 360.0) / side_deg).astype(np.int64)
-    return np.asarray(row * (int(360.0 / side_deg) + 1) + column)
+def boxes(profiles: Profiles, side_deg: float, length_days: float | None) -> NDArray[np.int64]:
+    """A number for each box of ``side_deg`` (and of days), ``(n,)``: what is withheld together."""
+    row = np.floor((profiles.latitude + 90.0) / side_deg)
+    column = np.floor((profiles.longitude % 360.0) / side_deg)
+    when = np.zeros(len(profiles))
+    if length_days is not None:
+        when = np.floor(days(profiles.time) / length_days)
+    _, number = np.unique(np.stack([row, column, when], axis=1), axis=0, return_inverse=True)
+    return np.asarray(number.reshape(-1), np.int64)
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,24 @@ class Anomalies:
 
     @classmethod
     def of(
-        cls, profiles: Profiles, climatology: Climatology, *, box_deg: float, fewest: int
+        cls,
+        profiles: Profiles,
+        climatology: Climatology,
+        *,
+        fewest: int,
+        box_deg: float,
+        box_days: float | None = None,
     ) -> Anomalies:
         """Take the climatology away; leave out levels with fewer values than ``fewest``.
 
         Raises:
-            InputError: If no level remains.
+            InputError: If the climatology is of something else, or if no level remains.
         """
+        if lookup(profiles.variable).units != climatology.variable.units:
+            raise InputError(
+                f"the profiles hold {profiles.variable} and the climatology "
+                f"{climatology.variable.name}; give a climatology of {profiles.variable}."
+            )
         mean = climatology.at(profiles.time, profiles.latitude, profiles.longitude, profiles.depth)
         value = profiles.value - mean
         seen = np.isfinite(value)
@@ -69,7 +85,7 @@ class Anomalies:
             chosen.latitude,
             chosen.longitude,
             days(chosen.time),
-            boxes(chosen.latitude, chosen.longitude, box_deg),
+            boxes(chosen, box_deg, box_days),
         )
         part = np.ix_(rows, kept)
         return cls(points, value[part], profiles.error[part], profiles.depth[kept])

@@ -182,7 +182,8 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
     }  # fmt: skip
     if len(draws):
         data[f"{name}_members"] = (("realization", *shape), members, dict(variable.attrs))
-    coords = dict(fields.grid.to_coords()) | {"time": fields.time.astype("datetime64[ns]")}
+    time = xr.Variable((), fields.time.astype("datetime64[ns]"), {"standard_name": "time"})
+    coords = dict(fields.grid.to_coords()) | {"time": time}
     if len(draws):
         coords["realization"] = xr.Variable(
             "realization", np.arange(len(draws)), {"standard_name": "realization", "units": "1"}

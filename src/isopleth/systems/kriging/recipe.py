@@ -20,6 +20,8 @@ class Recipe:
             user gives them: the largest single gain measured, 3 to 5 % of the RMSE.
         box_deg: Side of the boxes left out together when errors are learned; the gap that a
             typical point of the map has to its nearest profile.
+        box_days: Length of the boxes in time; None for all of it. A mooring or a repeated section
+            needs a few days: left out whole, it would have nothing to learn from.
         error_counts: Numbers of nearest residuals averaged by the error model.
         complete_levels: Whether profiles with missing levels are completed by their other levels.
         buddy_deviations: A value whose leave-one-box-out error is this many predicted scales is
@@ -32,10 +34,11 @@ class Recipe:
     """
 
     covariance: SpaceTimeCovariance = field(default_factory=SpaceTimeCovariance)
-    local_fit: LocalFit | None = field(default_factory=lambda: LocalFit(averaged=150))
+    local_fit: LocalFit | None = field(default_factory=LocalFit)
     neighbours: int = 60
     window_days: float = 31.0
     box_deg: float = 1.0
+    box_days: float | None = None
     error_counts: tuple[int, ...] = (10, 30, 80, 200)
     complete_levels: bool = True
     buddy_deviations: float = 10.0

@@ -41,8 +41,14 @@ DEFAULT_RESOLUTION = 1.0
 
 
 def load(recipe: Recipe = standard, climatology: Climatology | None = None) -> OceanKriging:
-    """The system with the shipped climatology, or the user's own."""
-    return OceanKriging(recipe, climatology or load_climatology())
+    """The system with the shipped climatology, or the user's own.
+
+    The shipped one is interpolated in time: near the surface the season moves by kelvins within
+    a month, and a step from month to month would be taken for a signal.
+    """
+    if climatology is None:
+        climatology = replace(load_climatology(), linear_in_time=True)
+    return OceanKriging(recipe, climatology)
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,11 @@ class OceanKriging:
         """Learn scales, errors and vertical structure from profiles, by leaving boxes out."""
         recipe = self.recipe
         anomalies = Anomalies.of(
-            profiles, self.climatology, box_deg=recipe.box_deg, fewest=recipe.fewest_values
+            profiles,
+            self.climatology,
+            box_deg=recipe.box_deg,
+            box_days=recipe.box_days,
+            fewest=recipe.fewest_values,
         )
         share = 1.0 + recipe.covariance.broad_share + recipe.covariance.nugget
         variance = np.maximum(np.nanvar(anomalies.value, axis=0), 1e-6) / share
@@ -134,7 +144,9 @@ class OceanKriging:
         kriging = LocalKriging(scales=scales, neighbours=recipe.neighbours)
         validation = _validate(kriging, samples, recipe, _named(progress, "learning the errors"))
         samples = validation.refuse(samples, recipe)
-        regression = VerticalRegression(points=validation.points, residual=validation.standardised)
+        regression = VerticalRegression(
+            points=validation.points, residual=validation.trusted(recipe)
+        )
         completed = samples
         if recipe.complete_levels:
             completed = _completed(kriging, samples, regression)
@@ -175,6 +187,29 @@ class FittedKriging:
         predictive, _ = self._at(points, _measured(values.error, self.signal_variance))
         mean = self.system.climatology.at(profiles.time, latitude, longitude, self.depth)
         return dataset.predictions(values, predictive, mean)
+
+    def fill(self, profiles: Profiles) -> xr.Dataset:
+        """Predictive distributions at the missing levels of profiles, given their other levels.
+
+        At the levels a profile did measure, its own value stands with a deviation of zero.
+        """
+        values = self._on_levels(profiles)
+        points = Points(profiles.latitude, profiles.longitude, days(profiles.time))
+        predictive, estimate = self._at(points, _measured(values.error, self.signal_variance))
+        mean = self.system.climatology.at(
+            profiles.time, profiles.latitude, profiles.longitude, self.depth
+        )
+        unit = np.sqrt(estimate.variance + self._nugget(points))
+        residual = (values.value - mean - estimate.mean) / unit
+        found = self.vertical.conditional(points, residual)
+        narrowed = np.sqrt(found.ratio)
+        conditional = replace(
+            predictive,
+            location=predictive.location + found.mean * unit,
+            scale=predictive.scale * narrowed,
+            field_deviation=predictive.field_deviation * narrowed,
+        )
+        return dataset.predictions(values, conditional, mean)
 
     def map(
         self,
@@ -290,11 +325,17 @@ class _Validation:
 
     def refuse(self, samples: Samples, recipe: Recipe) -> Samples:
         """Blank the values that no neighbour can explain (the buddy check)."""
-        far = np.abs(self.residual) > recipe.buddy_deviations * self.scale
-        far &= np.abs(self.residual) > recipe.buddy_floor
         value = samples.value.copy()
-        value[self.rows] = np.where(far, np.nan, value[self.rows])
+        value[self.rows] = np.where(self._far(recipe), np.nan, value[self.rows])
         return Samples(samples.points, value, samples.noise)
+
+    def trusted(self, recipe: Recipe) -> Floats:
+        """Standardised residuals without those of refused values, ``(n, L)``."""
+        return np.where(self._far(recipe), np.nan, self.standardised)
+
+    def _far(self, recipe: Recipe) -> NDArray[np.bool_]:
+        size = np.abs(self.residual)
+        return (size > recipe.buddy_deviations * self.scale) & (size > recipe.buddy_floor)
 
 
 def _validate(
@@ -306,7 +347,9 @@ def _validate(
     rows = np.arange(len(samples))
     if len(rows) > recipe.most_validated:
         chosen = np.random.default_rng(0).choice(rows, recipe.most_validated, replace=False)
-        rows = np.sort(chosen)
+        seen = np.isfinite(samples.value)  # no level may be left without a residual
+        scarce = [np.flatnonzero(level)[: recipe.fewest_values] for level in seen.T]
+        rows = np.unique(np.concatenate([chosen, *scarce]))
     part = samples.select(rows)
     prediction = kriging(samples, part.points, progress=progress)
     residual = part.value - prediction.mean

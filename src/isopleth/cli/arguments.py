@@ -1,0 +1,90 @@
+"""What may be said on the command line; each text below is the help of the option above it.
+
+Only plain types here, so that `--help` and a wrong option answer at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+__all__ = ["Reconstruct", "Results"]
+
+_NOTHING = arg(help_behavior_hint="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruct:
+    """Map one month of the ocean from scattered profiles, with its uncertainty and a report.
+
+    Reads Argo *_prof.nc, EN4 and CF profile files and tables (CSV, CSV.GZ, Parquet), several at
+    once. Writes the analysis (mean, standard error, members) and, beside it, an HTML report with
+    maps, a section, and the score at profiles that were held back.
+    """
+
+    observations: Annotated[
+        tuple[Path, ...], Positional, arg(metavar="OBS...", help_behavior_hint="")
+    ] = ()
+    """Files of profiles, of any of these kinds."""
+
+    month: Annotated[str | None, arg(metavar="YYYY-MM", help_behavior_hint="")] = None
+    """Month to map (default: the one with most profiles)."""
+
+    grid: Annotated[str, arg(metavar="1deg|2deg|FILE")] = "1deg"
+    """Cell size in degrees, or a NetCDF file whose grid, levels and mask are taken."""
+
+    region: Annotated[str | None, arg(metavar="S:N,W:E", help_behavior_hint="")] = None
+    """Box to map, as 20N:60N,80W:0 (default: the globe)."""
+
+    levels: Annotated[str | None, arg(metavar="M,M,...", help_behavior_hint="")] = None
+    """Depths in m, as 0,10,100 (default: those of the climatology, or of the grid file)."""
+
+    members: Annotated[int, arg(metavar="N")] = 16
+    """Number of possible states of the ocean to draw; 0 for none."""
+
+    method: Literal["kriging", "isotropic", "smoke"] = "kriging"
+    """kriging: scales fitted place by place; isotropic: the simple reference; smoke: a fast, rough
+    run to try a command out."""
+
+    obs_error: Annotated[float | None, arg(metavar="SD", help_behavior_hint="")] = None
+    """Standard deviation of the measurement error where a file gives none, in the data's unit
+    (default: learned from the data, with the unresolved scales)."""
+
+    withhold: Annotated[float, arg(metavar="SHARE")] = 0.1
+    """Share of the month's 1-degree boxes held back to score the method, 0 to 0.5."""
+
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Seed of the boxes held back and of the members."""
+
+    out: Annotated[Path, arg(metavar="FILE")] = Path("analysis.nc")
+    """Analysis to write, .nc or .zarr; the report is written beside it as .html."""
+
+    climatology: Annotated[str | None, arg(metavar="FILE[:NAME]", help_behavior_hint="")] = None
+    """NetCDF file of 12 monthly means, or 1 annual mean, to take anomalies from, and its variable
+    (default: the shipped World Ocean Atlas, 0 to 1000 m)."""
+
+    window_days: Annotated[float | None, arg(metavar="DAYS", help_behavior_hint="")] = None
+    """Profiles up to this many days before and after the month are used (default: 31)."""
+
+    wide: Annotated[Literal["dbar", "m"] | None, arg(metavar="dbar|m", help_behavior_hint="")] = (
+        None
+    )
+    """Unit of the levels in column names such as temp100, for tables with one profile a row."""
+
+    variable: Literal["temperature", "salinity"] = "temperature"
+    """What to map: in-situ temperature (degC) or practical salinity."""
+
+    demo: Annotated[bool, FlagCreatePairsOff, _NOTHING] = False
+    """Run on data shipped with the package, without OBS: temperatures of the atlas for January,
+    read at the real Argo positions of January 2016, mapped from the annual mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Print the tables of the measured results, NAME.json, in a folder."""
+
+    folder: Annotated[Path, Positional, arg(metavar="DIR")] = Path("results")
+    """Folder of the result files."""
