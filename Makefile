@@ -29,6 +29,7 @@ TEST_WORKERS ?= 2
 CODE := $(wildcard src tests benchmarks examples scripts conftest.py)
 BENCHMARKS := $(basename $(notdir $(wildcard benchmarks/*.py)))
 PROSE := $(wildcard README.md) docs
+KERNELS := $(shell grep -rlE '^@jit|numba.njit' src --include='*.py')
 
 # Two threads for a person's own run; one for each test worker: oversubscribed cores measured 20
 # times slower than a single thread.
@@ -40,11 +41,11 @@ test docs: export OMP_NUM_THREADS ?= 1
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-run: $(VENV)/.installed-run
+run: $(VENV)/.installed-run $(VENV)/.kernels
 	@mkdir -p build/demo
 	@$(RUN_CMD)
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(VENV)/.kernels
 	@$(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
@@ -58,7 +59,7 @@ types: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	@$(PYTHON) -m pytest -q $(PROSE)
 
-bench: named-bench $(VENV)/.installed-bench
+bench: named-bench $(VENV)/.installed-bench $(VENV)/.kernels
 	@$(PYTHON) benchmarks/$(NAME).py $(BENCH_ARGS)
 
 named-bench:
@@ -95,6 +96,11 @@ $(VENV)/.created:
 $(VENV)/.installed-run: $(VENV)/.created constraints.txt pyproject.toml
 	@echo "setup: installing the packages of constraints.txt (a minute or two the first time)"
 	@$(PIP_INSTALL) -e .
+	@touch $@
+
+# numba's cache of a compiled function does not notice a change in the functions it calls.
+$(VENV)/.kernels: $(KERNELS) | $(VENV)/.created
+	@find src \( -name '*.nbi' -o -name '*.nbc' \) -delete
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed-run

@@ -105,7 +105,7 @@ def test_levels_of_a_file_below_the_climatology_are_left_out(table: Path, tmp_pa
 
 def test_a_region_does_not_cut_a_grid_file(table: Path, tmp_path: Path) -> None:
     coarse().to_netcdf(tmp_path / "grid.nc")
-    with pytest.raises(InputError, match="--region cannot cut the grid of grid.nc"):
+    with pytest.raises(InputError, match="--region cannot cut the grid"):
         grid_of(table, grid=str(tmp_path / "grid.nc"), region="20N:60N,20W:20E")
 
 

@@ -18,7 +18,7 @@ from isopleth.data import Climatology
 from isopleth.data.bathymetry import ocean_mask
 from isopleth.data.cf import find_field, open_lazily
 from isopleth.data.climatology import load_annual
-from isopleth.systems.kriging import load
+from isopleth.systems.kriging import demo, load
 
 __all__ = ["Domain", "climatology_of", "domain_of", "extent"]
 
@@ -70,7 +70,8 @@ def domain_of(request: Request, climatology: Climatology) -> Domain:
         DataMissingError: If there is no such grid file.
     """
     match = _DEGREES.fullmatch(request.asked.grid.strip())
-    levels = climatology.grid.levels if request.levels is None else np.array(request.levels)
+    usual = np.array(demo.LEVELS) if request.asked.demo else climatology.grid.levels
+    levels = usual if request.levels is None else np.array(request.levels)
     domain = (
         _from_file(request, levels)
         if match is None

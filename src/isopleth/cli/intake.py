@@ -24,8 +24,9 @@ from isopleth.data import (
 )
 from isopleth.data.quality import GOOD, check, flags
 from isopleth.report import Rejected
+from isopleth.systems.kriging import demo
 
-__all__ = ["Intake", "busiest_month", "checked", "nothing_refused", "read"]
+__all__ = ["Intake", "busiest_month", "checked", "demonstrated", "read"]
 
 MARGIN_DEG = 10.0
 """Profiles this far outside a region still inform its edge; those farther away cannot."""
@@ -102,9 +103,19 @@ def checked(
     return Intake(month, kept, Rejected(table + more, longitude, latitude))
 
 
-def nothing_refused() -> tuple[RejectionTable, Positions]:
-    """The table and the positions of data in which nothing was tested before."""
-    return RejectionTable(), (np.empty(0), np.empty(0))
+def demonstrated(grid: Grid, climatology: Climatology) -> Intake:
+    """The profiles of the demonstration that inform a grid, with the same comparison.
+
+    Raises:
+        InputError: If none lies on the grid.
+    """
+    profiles = demo.prepare(grid.levels).profiles
+    box = extent(grid)
+    if not box.contains(profiles.latitude, profiles.longitude).any():
+        raise InputError(f"no profile of the demonstration lies in the region {box}.")
+    inside = widened(box, MARGIN_DEG).contains(profiles.latitude, profiles.longitude)
+    nowhere = np.empty(0), np.empty(0)
+    return checked(demo.MONTH, profiles.select(inside), climatology, RejectionTable(), nowhere)
 
 
 def busiest_month(time: Times) -> tuple[str, int]:

@@ -16,7 +16,7 @@ import xarray as xr
 from isopleth.cli import record
 from isopleth.cli.arguments import Reconstruct
 from isopleth.cli.domain import Domain, climatology_of, domain_of, extent
-from isopleth.cli.intake import Intake, checked, nothing_refused, read
+from isopleth.cli.intake import Intake, demonstrated, read
 from isopleth.cli.output import write_analysis
 from isopleth.cli.request import Request, check
 from isopleth.cli.screen import Screen, score_lines, show
@@ -115,8 +115,7 @@ def _taken_in(job: _Job, screen: Screen) -> Intake:
         if job.demonstration is None:
             intake = read(job.request, grid, job.climatology, screen.say)
         else:
-            profiles = demo.prepare(grid.levels).profiles
-            intake = checked(demo.MONTH, profiles, job.climatology, *nothing_refused())
+            intake = demonstrated(grid, job.climatology)
     refused = str(intake.rejected.table)
     screen.say(f"{len(intake.profiles):,} profiles can be used; values refused: {refused}")
     return intake

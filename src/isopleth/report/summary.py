@@ -17,6 +17,9 @@ __all__ = ["headline", "pooled", "tiles"]
 _TRUE_COVERAGE = (0.87, 0.93)
 """Coverage of 90 % intervals that is called right."""
 
+_SLIGHTLY = 0.03
+"""This far beyond, it is called slightly wrong."""
+
 _FEW = 20
 """With fewer profiles held back, nothing is concluded from their coverage."""
 
@@ -104,9 +107,11 @@ def _verdict(material: Material, total: Mapping[str, float]) -> str:
     if held < _FEW:
         honesty = "So few profiles are too few to judge by."
     elif total["coverage90"] < low:
-        honesty = f"Its 90 % intervals hold only {inside} of the values: they are too narrow."
+        how = "slightly too" if total["coverage90"] > low - _SLIGHTLY else "too"
+        honesty = f"Its 90 % intervals hold only {inside} of the values: they are {how} narrow."
     elif total["coverage90"] > high:
-        honesty = f"Its 90 % intervals hold {inside} of the values: they are too wide."
+        how = "slightly too" if total["coverage90"] < high + _SLIGHTLY else "too"
+        honesty = f"Its 90 % intervals hold {inside} of the values: they are {how} wide."
     else:
         honesty = f"Its 90 % intervals hold {inside} of the values, as they should."
     return (

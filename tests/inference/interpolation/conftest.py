@@ -27,7 +27,7 @@ def offsets(points: Points, t: int, samples: Points) -> Array:
 
     In the plane that keeps every distance and bearing from the point: great circles, by vectors.
     """
-    lat, lon = np.deg2rad(points.latitude[t]), np.deg2rad(points.longitude[t])
+    lon = np.deg2rad(points.longitude[t])
     east = np.array([-np.sin(lon), np.cos(lon), 0.0])
     up = points.unit_vectors[t]
     bearing = samples.unit_vectors @ np.stack([east, np.cross(up, east)], axis=1)
@@ -48,9 +48,7 @@ def signal(a: Array, b: Array, p: dict[str, float], nu: float) -> Array:
     return value + p["mean_variance"] + slope * (a[:, :2] @ b[:, :2].T)
 
 
-def local_parameters(
-    covariance: SpaceTimeCovariance, points: Points, t: int
-) -> dict[str, float]:
+def local_parameters(covariance: SpaceTimeCovariance, points: Points, t: int) -> dict[str, float]:
     local = covariance.at(points.latitude[[t]])
     names = (
         "zonal_km", "meridional_km", "days", "broad_zonal_km", "broad_meridional_km",

@@ -44,6 +44,17 @@ def test_progress_is_told_after_each_block() -> None:
     np.testing.assert_allclose(told, [0.25, 0.5, 0.75, 1.0])
 
 
+def test_progress_counts_its_own_blocks_only() -> None:
+    """As where two people's jobs run in one process."""
+    told: list[float] = []
+
+    def nested(block: slice) -> None:
+        in_blocks(total, 6, np.ones(6), size=1)
+
+    in_blocks(nested, 2, size=1, progress=told.append)
+    assert told == [0.5, 1.0]
+
+
 def test_a_scheduler_that_reports_no_task_still_tells_the_end() -> None:
     told: list[float] = []
     with dask.config.set(scheduler=elsewhere):

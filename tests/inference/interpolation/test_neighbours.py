@@ -15,6 +15,7 @@ from isopleth.inference.interpolation.neighbours import (
     nearest,
     next_reach,
     offset_km,
+    tangent_km,
 )
 
 REACHES = (0.05, 1.5, BAND)
@@ -106,7 +107,9 @@ def test_ties_go_to_the_first_index_whatever_band_was_searched() -> None:
                 np.testing.assert_array_equal(item, items[0])
             far, index = brute(points, t, samples, k, 3)
             inside = far < far[-1] - 1e-9  # the ties at the edge differ by rounding in numpy
-            np.testing.assert_array_equal(np.sort(items[0][: inside.sum()]), np.sort(index[inside]))
+            np.testing.assert_array_equal(
+                np.sort(items[0][: inside.sum()]), np.sort(index[inside])
+            )
 
 
 def test_coincident_samples_are_taken_in_order() -> None:
@@ -139,6 +142,29 @@ def test_offsets_are_distances_on_the_sphere(
     assert np.hypot(zonal, meridional) == pytest.approx(haversine(here, there), rel=0.01, abs=0.1)
     back = offset_km(places[1], places[0])
     np.testing.assert_allclose(back, (-zonal, -meridional), atol=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    lat=st.floats(-90.0, 90.0), lon=st.floats(-180.0, 540.0),
+    other=st.floats(-90.0, 90.0), east=st.floats(-180.0, 180.0),
+)  # fmt: skip
+@example(lat=0.0, lon=0.0, other=0.0, east=180.0)
+@example(lat=0.5, lon=0.5, other=-0.5, east=180.0)
+@example(lat=90.0, lon=0.0, other=-90.0, east=10.0)
+@example(lat=35.0, lon=359.9, other=35.0, east=0.0)
+def test_plane_of_a_place_keeps_its_distances(
+    lat: float, lon: float, other: float, east: float
+) -> None:
+    """On the whole sphere, the antipode included; a small step has its own direction."""
+    there = np.array([other, lon + east])
+    places, _ = layout(Points(np.array([lat, other]), np.array([lon, lon + east]), np.zeros(2)))
+    found = tangent_km(places[0], places[1])
+    distance = haversine(np.array([lat, lon]), there)
+    assert np.hypot(*found) == pytest.approx(distance, rel=1e-4, abs=0.01)
+    if distance < 200.0 and abs(lat) < 75.0:
+        plane = offset_km(places[0], places[1])
+        np.testing.assert_allclose(found, plane, atol=0.02 * distance + 1e-6)
 
 
 def test_longitudes_mean_nothing_at_the_pole_itself() -> None:

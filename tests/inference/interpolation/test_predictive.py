@@ -211,7 +211,7 @@ def test_nobody_asked_nothing_answered(gaussian: ErrorModel) -> None:
 def test_level_without_residuals_is_refused() -> None:
     data = residuals(7, count=40)
     data.residual[:, 1] = np.nan
-    with pytest.raises(InputError, match="level number 1 has no observation .* leave the level"):
+    with pytest.raises(InputError, match=r"level number 1 has no observation .* leave the level"):
         fit(data)
 
 

@@ -70,6 +70,7 @@ def test_unit_vectors_are_the_places_on_the_sphere() -> None:
         ((np.zeros((1, 3)),) * 3, "one-dimensional"),
         ((THREE, np.array([0.0, np.nan, 1.0]), THREE), "longitude holds values that are not fin"),
         ((THREE, THREE, np.array([0.0, np.inf, 1.0])), "day holds values that are not finite"),
+        ((THREE * 50.0, THREE, THREE), r"latitude 100 is outside \[-90, 90\]; check the order"),
     ],
 )
 def test_impossible_points_are_refused(arrays: tuple[np.ndarray, ...], message: str) -> None:

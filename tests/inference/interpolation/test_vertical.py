@@ -11,7 +11,6 @@ from isopleth.inference.interpolation import Estimate, Points, Samples
 from isopleth.inference.interpolation.vertical import VerticalRegression, complete
 
 S = np.array([[1.0, 0.8, 0.2], [0.8, 1.5, 0.5], [0.2, 0.5, 0.7]])
-WHOLE = 1e12  # so many pairs of the global covariance that the local ones do not count
 
 
 def anywhere(count: int, seed: int = 0, group: np.ndarray | None = None) -> Points:
@@ -48,8 +47,11 @@ def test_global_covariance_is_that_of_the_pairs_present() -> None:
 
 
 def test_conditional_is_the_closed_form_of_a_known_covariance() -> None:
-    regression = VerticalRegression(points=anywhere(300), residual=draws(300), shrinkage=WHOLE)
-    known = regression.covariance()
+    residual = draws(300)
+    regression = VerticalRegression(
+        points=anywhere(300), residual=residual, shrinkage=0.0, nearest=300
+    )
+    known = residual.T @ residual / 300
     rows = hidden(draws(60, seed=5), 0.5, seed=6)
     found = regression.conditional(anywhere(60, seed=7, group=np.full(60, -1)), rows)
     mean, variance = regression(anywhere(60, seed=7, group=np.full(60, -1)), rows)
@@ -59,6 +61,7 @@ def test_conditional_is_the_closed_form_of_a_known_covariance() -> None:
         np.testing.assert_allclose(found.variance[t], expected[1], atol=1e-8)
     np.testing.assert_array_equal(mean, found.mean)
     np.testing.assert_array_equal(variance, found.variance)
+    np.testing.assert_allclose(found.prior, np.tile(np.diag(known), (60, 1)), rtol=1e-3)
     assert ((found.ratio >= 0.0) & (found.ratio <= 1.0)).all()
 
 
@@ -119,7 +122,7 @@ def make_case(count: int = 400) -> tuple[Samples, Estimate, np.ndarray, Vertical
         Samples(points, value, noise),
         estimate,
         nugget,
-        VerticalRegression(points=points, residual=known, shrinkage=WHOLE),
+        VerticalRegression(points=points, residual=known),
     )
 
 
@@ -134,9 +137,7 @@ def test_equivalent_observation_and_neighbours_make_the_conditional() -> None:
     mean = 5.0 + gain * (completed.value - 5.0)
     variance = unit * (1.0 - gain)
     assert added.sum() > 200
-    np.testing.assert_allclose(
-        mean[added], (5.0 + found.mean * np.sqrt(unit))[added], atol=1e-9
-    )
+    np.testing.assert_allclose(mean[added], (5.0 + found.mean * np.sqrt(unit))[added], atol=1e-9)
     np.testing.assert_allclose(variance[added], (unit * found.ratio)[added], atol=1e-9)
 
 
@@ -154,7 +155,7 @@ def test_what_was_measured_and_what_was_never_seen_stays() -> None:
 def test_a_level_that_the_others_do_not_explain_stays_missing() -> None:
     samples, estimate, nugget, _ = make_case()
     alone = VerticalRegression(points=samples.points, residual=hidden(draws(400, np.eye(3))),
-                               shrinkage=WHOLE)  # fmt: skip
+                               shrinkage=1e6)  # fmt: skip
     completed = complete(samples, alone, estimate, nugget)
     np.testing.assert_array_equal(completed.value, samples.value)
 
@@ -171,11 +172,11 @@ def test_quiet_and_energetic_seas_are_judged_by_themselves(scale: float, coheren
     together = draws(3000, np.array([[1.0, 0.8], [0.8, 1.0]]), seed=12)
     there = together if coherent else draws(3000, np.eye(2), seed=12)
     residual = np.where(south, scale * there, together)
-    regression = VerticalRegression(points=points, residual=residual)
-    where = Points(np.full(6, -52.0), np.arange(6) * 60.0, np.zeros(6))
-    found = regression.conditional(where, np.tile([scale, np.nan], (6, 1)))
+    regression = VerticalRegression(points=points, residual=residual, nearest=80)
+    where = Points(np.full(12, -55.0), np.arange(12) * 30.0, np.zeros(12))
+    found = regression.conditional(where, np.tile([scale, np.nan], (12, 1)))
     ratio = found.ratio[:, 1].mean()
-    assert 0.3 < ratio < 0.45 if coherent else ratio > 0.75
+    assert (0.3 < ratio < 0.5) if coherent else (ratio > 0.75)
 
 
 def test_conditional_is_calibrated() -> None:

@@ -25,9 +25,11 @@ def threads() -> int:
 
 
 class _Report(Callback):
-    def __init__(self, progress: Progress, total: int) -> None:
+    """Callbacks hear every call that runs at the time: only tasks named ``prefix`` count."""
+
+    def __init__(self, progress: Progress, total: int, prefix: str) -> None:
         super().__init__(posttask=self._count)
-        self._progress, self._total, self._done = progress, total, 0
+        self._progress, self._total, self._prefix, self._done = progress, total, prefix, 0
 
     def finish(self) -> None:
         """Tell the end where the scheduler reports no single task (``distributed``)."""
@@ -35,7 +37,7 @@ class _Report(Callback):
             self._progress(1.0)
 
     def _count(self, key: Any, *_: Any) -> None:
-        if str(key).startswith("block-"):
+        if str(key).startswith(self._prefix):
             self._done += 1
             self._progress(min(1.0, self._done / self._total))
 
@@ -70,7 +72,7 @@ def in_blocks(
         return []
     if progress is None:
         return list(compute(*tasks, num_workers=threads()))
-    with _Report(progress, len(tasks)) as report:
+    with _Report(progress, len(tasks), f"block-{call}") as report:
         results = list(compute(*tasks, num_workers=threads()))
     report.finish()
     return results

@@ -114,14 +114,11 @@ def measured(item: Ints, value: Floats, level: int, chosen: Ints) -> int:
 
 
 @jit
-def labels_by_level(labels: Ints, value: Floats) -> Ints:
-    """``(L, n, 2)`` labels with which only samples that measured the level are found."""
-    result = np.empty((value.shape[1], *labels.shape), np.int64)
-    for level in range(value.shape[1]):
-        for j in range(len(value)):
-            result[level, j, 0] = labels[j, 0]
-            result[level, j, 1] = NEVER if np.isnan(value[j, level]) else labels[j, 1]
-    return result
+def bar_unmeasured(labels: Ints, value: Floats, level: int, own: Ints) -> None:
+    """Fill ``own`` ``(n, 2)``: labels with which only samples that measured a level are found."""
+    for j in range(len(value)):
+        own[j, 0] = labels[j, 0]
+        own[j, 1] = NEVER if np.isnan(value[j, level]) else labels[j, 1]
 
 
 @jit
@@ -147,14 +144,15 @@ def krige_levels(
         neighbours: The most samples used at one level.
         mean: ``(N, L)``, filled.
         variance: ``(N, L)``, filled, in units of the small-scale signal variance.
-        nearby: ``(N, L)``, filled: the sum of the small-scale correlations with the samples
-            within one scale length.
+        nearby: ``(N, L)``, filled: the sum of ``exp(-|h/l|)`` over the samples used within one
+            scale length (the small-scale correlation where ``nu`` is 0.5).
     """
     gaps = np.isnan(value).any()
     store = neighbours * (SPARE if gaps else 1)
     distance, item = np.empty(store), np.empty(store, np.int64)
-    own = labels_by_level(labels, value if gaps else value[:, :0])
-    own_reach = np.full(value.shape[1], FIRST_BAND)
+    levels = value.shape[1]
+    own = np.empty((levels if gaps else 0, *labels.shape), np.int64)  # filled where needed
+    own_reach = np.zeros(levels)
     own_distance, own_item = np.empty(neighbours), np.empty(neighbours, np.int64)
     matrix, work = np.empty((neighbours, neighbours)), np.empty((neighbours, neighbours))
     weights = np.empty(neighbours)
@@ -165,9 +163,12 @@ def krige_levels(
         found = nearest(places[t], bar, p, samples, labels, reach, distance, item)
         reach = next_reach(distance)
         size, error, solved = -1, 1.0 + p[6] + p[8], -1
-        for level in range(value.shape[1]):
+        for level in range(levels):
             count = measured(item, value, level, chosen)
             if gaps and count < neighbours and found == store:
+                if own_reach[level] == 0.0:
+                    bar_unmeasured(labels, value, level, own[level])
+                    own_reach[level] = FIRST_BAND
                 count = nearest(
                     places[t], bar, p, samples, own[level], own_reach[level],
                     own_distance, own_item,

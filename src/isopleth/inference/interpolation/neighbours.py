@@ -17,6 +17,7 @@ KM_PER_DEGREE = 111.19492664455873  # pi / 180 x the mean Earth radius of 6371 k
 FIRST_BAND = 1.5  # the band searched where nothing better is known
 BAND = 12.0  # meridional e-folding lengths beyond which a sample is never a neighbour
 
+# After a change here run `make clean`: numba's cache of kernel.py does not see it.
 # NaN marks missing values, so the compiler may reorder sums but not assume finite numbers.
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 jit = numba.njit(nogil=True, cache=True, fastmath=FAST)
@@ -54,8 +55,10 @@ def tangent_km(place: NDArray[np.float64], sample: NDArray[np.float64]) -> tuple
     along = math.sin(middle) * math.sin(south)
     along += math.cos(middle) * math.cos(south) * math.cos(step)
     sine = math.sqrt(east * east + north * north)
-    stretch = math.atan2(sine, along) / sine if sine > 1e-12 else 1.0
-    return east * stretch * EARTH_KM, north * stretch * EARTH_KM
+    angle = math.atan2(sine, along)
+    if sine < 1e-12:  # the place itself, or its antipode, to which every direction leads
+        return angle * EARTH_KM, 0.0
+    return east / sine * angle * EARTH_KM, north / sine * angle * EARTH_KM
 
 
 @jit

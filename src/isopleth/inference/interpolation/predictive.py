@@ -35,7 +35,7 @@ DEGREES = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, GAUSSIAN)
 CAP = 25.0  # standardised squared residuals are cut at this multiple of their median
 SPARE = 24  # more neighbours than needed are fetched, to leave out the point's own group
 FLOOR = 1e-3  # data unit: below the accuracy of any profiling instrument
-TAIL_SAMPLE = 20_000  # residuals that are plenty to choose one number from
+FITTED = 30_000  # residuals that are plenty for a few dozen coefficients
 
 
 @dataclass(frozen=True)
@@ -202,12 +202,23 @@ def fit_error_model(
         typical=typical,
     )
     features = model._features(points, total)
-    seen = np.isfinite(residual)
+    seen = _thinned(np.isfinite(residual), FITTED)
     coefficients = _minimise_crps(features[seen], residual[seen], len(model.counts))
     scale = np.exp(features[seen] @ coefficients)
     degrees, factor = _tails(residual[seen], scale)
     coefficients[1 + len(model.counts) :] += np.log(factor)
     return replace(model, coefficients=coefficients, degrees=degrees)
+
+
+def _thinned(seen: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """At most ``most`` of the values seen, evenly over the samples and shared among the levels."""
+    share = max(1, most // seen.shape[1])
+    kept = np.zeros_like(seen)
+    for level in range(seen.shape[1]):
+        rows = np.flatnonzero(seen[:, level])
+        every = -(-len(rows) // share)
+        kept[rows[:: max(1, every)], level] = True
+    return kept
 
 
 def _minimise_crps(features: Floats, residual: Floats, counts: int) -> Floats:
@@ -239,8 +250,6 @@ def _minimise_crps(features: Floats, residual: Floats, counts: int) -> Floats:
 
 def _tails(residual: Floats, scale: Floats) -> tuple[float, float]:
     """Degrees of freedom and the factor on the scale with the least mean Student-t CRPS."""
-    every = max(1, len(residual) // TAIL_SAMPLE)
-    residual, scale = residual[::every], scale[::every]
     zero = np.zeros_like(residual)
     best = (np.inf, GAUSSIAN, 1.0)
     for degrees in DEGREES:

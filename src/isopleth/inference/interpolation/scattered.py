@@ -27,7 +27,7 @@ class Points:
             (``NO_GROUP`` excludes nothing). This is how boxes are withheld.
 
     Raises:
-        InputError: If the shapes differ or a coordinate is not finite.
+        InputError: If the shapes differ, a coordinate is not finite or a latitude impossible.
     """
 
     latitude: Array
@@ -50,6 +50,12 @@ class Points:
                 raise InputError(f"{name} holds values that are not finite; remove them first.")
             dtype = np.int64 if name == "group" else np.float64
             object.__setattr__(self, name, np.ascontiguousarray(values, dtype))
+        beyond = np.abs(self.latitude) > 90.0
+        if beyond.any():
+            raise InputError(
+                f"latitude {self.latitude[beyond][0]:g} is outside [-90, 90]; check the order of "
+                "latitude and longitude."
+            )
 
     def __len__(self) -> int:
         return len(self.latitude)

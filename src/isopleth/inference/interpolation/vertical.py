@@ -153,8 +153,9 @@ def _shrunk(residual: Floats, overall: Floats, pairs: float) -> Floats:
     """Local moments, shrunk to the correlation of ``overall`` in the local variances.
 
     The covariance itself would outweigh that of a quiet sea, whose levels would look related.
+    The variances keep one pair of ``overall``, for places where a level was never measured.
     """
-    factor = np.sqrt(np.diag(_moment(residual, overall, pairs)) / np.diag(overall))
+    factor = np.sqrt(np.diag(_moment(residual, overall, 1.0)) / np.diag(overall))
     return _moment(residual, overall * np.outer(factor, factor), pairs)
 
 

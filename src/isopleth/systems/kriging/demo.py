@@ -23,6 +23,7 @@ from isopleth.data.cards import open_asset, read_card
 from isopleth.metrics import coverage_gaussian, rmse
 
 __all__ = [
+    "LEVELS",
     "MONTH",
     "NOTE",
     "Demonstration",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 MONTH = "2016-01"
+LEVELS = (0.0, 10.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 700.0, 1000.0)
+"""Levels of the atlas mapped unless others are asked for, m: enough to show the season fade."""
+
 POSITIONS, ATLAS = "argo_positions_201601", "ocean_temperature_monthly"
 NOTE = (
     "Demonstration, not the state of the ocean in January 2016: the positions and times are those "
@@ -90,14 +94,14 @@ def prepare(levels: ArrayLike | None = None) -> Demonstration:
     """Read the atlas at the positions of the Argo profiles of January 2016.
 
     Args:
-        levels: Depths in m; those of the atlas by default.
+        levels: Depths in m; `LEVELS` by default.
 
     >>> demonstration = prepare([0.0, 100.0])
     >>> len(demonstration.profiles) > 14_000, demonstration.climatology.values.shape[0]
     (True, 1)
     """
     truth = load_climatology()
-    depth = truth.grid.levels if levels is None else np.atleast_1d(np.asarray(levels, np.float64))
+    depth = np.atleast_1d(np.asarray(LEVELS if levels is None else levels, np.float64))
     table = _positions()
     time = table["time"].dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
     latitude, longitude = (table[name].to_numpy(np.float64) for name in ("latitude", "longitude"))

@@ -142,11 +142,16 @@ class OceanKriging:
                 recipe.covariance, samples, progress=_named(progress, "fitting local scales")
             )
         kriging = LocalKriging(scales=scales, neighbours=recipe.neighbours)
-        validation = _validate(kriging, samples, recipe, _named(progress, "learning the errors"))
-        samples = validation.refuse(samples, recipe)
-        regression = VerticalRegression(
-            points=validation.points, residual=validation.trusted(recipe)
-        )
+        learning = _named(progress, "learning the errors")
+        validation = _validate(kriging, samples, recipe, learning)
+        kept = validation.refuse(samples, recipe)
+        if np.isfinite(kept.value).sum() < np.isfinite(samples.value).sum():
+            # A gross error spoils the predictions of its neighbours: learn again without it, and
+            # judge what was refused by neighbours that are clean.
+            validation = _validate(kriging, kept, recipe, learning)
+            kept = validation.refuse(samples, recipe)
+        samples = kept
+        regression = VerticalRegression(points=validation.points, residual=validation.standardised)
         completed = samples
         if recipe.complete_levels:
             completed = _completed(kriging, samples, regression)
@@ -318,7 +323,7 @@ class _Validation:
 
     rows: NDArray[np.int64]
     points: Points
-    residual: Floats
+    mean: Floats
     standardised: Floats
     scale: Floats
     model: ErrorModel
@@ -326,16 +331,10 @@ class _Validation:
     def refuse(self, samples: Samples, recipe: Recipe) -> Samples:
         """Blank the values that no neighbour can explain (the buddy check)."""
         value = samples.value.copy()
-        value[self.rows] = np.where(self._far(recipe), np.nan, value[self.rows])
+        error = np.abs(value[self.rows] - self.mean)
+        far = (error > recipe.buddy_deviations * self.scale) & (error > recipe.buddy_floor)
+        value[self.rows] = np.where(far, np.nan, value[self.rows])
         return Samples(samples.points, value, samples.noise)
-
-    def trusted(self, recipe: Recipe) -> Floats:
-        """Standardised residuals without those of refused values, ``(n, L)``."""
-        return np.where(self._far(recipe), np.nan, self.standardised)
-
-    def _far(self, recipe: Recipe) -> NDArray[np.bool_]:
-        size = np.abs(self.residual)
-        return (size > recipe.buddy_deviations * self.scale) & (size > recipe.buddy_floor)
 
 
 def _validate(
@@ -360,7 +359,7 @@ def _validate(
     )
     scale = model(part.points, prediction.mean, prediction.variance, noise).scale
     standardised = residual / np.sqrt(prediction.variance + noise)
-    return _Validation(rows, part.points, residual, standardised, scale, model)
+    return _Validation(rows, part.points, prediction.mean, standardised, scale, model)
 
 
 def _completed(kriging: LocalKriging, samples: Samples, regression: VerticalRegression) -> Samples:
