@@ -22,11 +22,11 @@ from isopleth.core.covariance import SpaceTimeCovariance
 from isopleth.data import Climatology, Profiles, load_climatology
 from isopleth.inference.interpolation import Samples
 from isopleth.inference.interpolation.kriging import LocalKriging
-from isopleth.inference.interpolation.optimal_interpolation import OptimalInterpolation
 from isopleth.studies.heldout import HeldOut, partitions
 from isopleth.studies.tuning import LogUniform, search
 from isopleth.systems import kriging
 from isopleth.systems.kriging.anomaly import Anomalies
+from isotropic import Isotropic
 
 TRIALS, FEWEST = 40, 60
 RUN = {"papa": 10, "woce a03": 3, "floats": 3}
@@ -47,10 +47,10 @@ SPACES: dict[str, dict[str, Any]] = {
         "nugget": LogUniform(0.001, 1.0),
     },
 }
-STARTS: dict[str, Any] = {
-    "isotropic tuned": OptimalInterpolation.reference(), "kriging": SpaceTimeCovariance(),
-}  # fmt: skip
 Floats = NDArray[np.float64]
+
+
+STARTS: dict[str, Any] = {"isotropic tuned": Isotropic(), "kriging": SpaceTimeCovariance()}
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def answers(
     fitted = kriging.load(recipe, task.climatology).fit(task.profiles.select(train))
     fixed = {
         "climatology": np.zeros_like(truth),
-        "isotropic reference": OptimalInterpolation.reference()(known, points).mean,
+        "isotropic reference": Isotropic()(known, points).mean,
         "isotropic tuned": settings["isotropic tuned"](known, points).mean,
     }
     found = {}

@@ -26,6 +26,7 @@ from scipy.spatial import cKDTree
 from isopleth.inference.interpolation.scattered import Estimate, Points, Samples
 
 Floats = NDArray[np.float64]
+STRETCH_M, STRETCH_LENGTH = 100.0, 1.0
 WORTH = 0.9  # a completion that explains less than a tenth of the variance is left missing
 
 
@@ -58,19 +59,26 @@ class VerticalRegression:
         residual: Standardised residuals ``r / sqrt(u)``, NaN where missing, shape ``(n, L)``.
         nearest: Profiles in the local covariance.
         shrinkage: Pairs the global correlation counts for in the local covariance.
+        guess: What the global correlation is taken for without data, ``(L, L)``; independent
+            levels by default. See :func:`depth_correlation`.
+        guess_pairs: Pairs the guess counts for.
     """
 
     points: Points
     residual: Floats
     nearest: int = 150
     shrinkage: float = 30.0
+    guess: Floats | None = None
+    guess_pairs: float = 1.0
 
     def covariance(self) -> Floats:
         """Global covariance of the residuals between levels, pairwise complete, ``(L, L)``."""
         known = np.isfinite(self.residual).any(axis=0)
         spread = np.nanvar(np.where(known, self.residual, 0.0), axis=0)
-        prior = np.diag(np.where(known, spread, 1.0))
-        return _positive(_moment(self.residual, prior, 1.0))
+        deviation = np.sqrt(np.where(known, spread, 1.0))
+        guess = np.eye(len(deviation)) if self.guess is None else self.guess
+        prior = guess * np.outer(deviation, deviation)
+        return _positive(_moment(self.residual, prior, self.guess_pairs))
 
     def __call__(self, points: Points, residual: Floats) -> tuple[Floats, Floats]:
         """Conditional mean and variance of the standardised residual at the levels not seen.
@@ -106,6 +114,17 @@ class VerticalRegression:
             prior[t] = np.diag(local)
             variance[t, ~seen] = np.maximum(prior[t, ~seen] - explained, 0.0)
         return Conditional(mean, variance, prior)
+
+
+def depth_correlation(depth: Floats) -> Floats:
+    """A first guess of the correlation between levels, ``(L, L)``: ``exp(-|du| / c)``.
+
+    ``u = log(depth + 100 m)``: levels a hundred metres apart go together at depth, not at the top;
+    ``c = 1`` gives 100 and 200 m a correlation of 0.67. Between
+    two seen levels it interpolates; beyond the last it tends to nothing.
+    """
+    stretched = np.log(np.asarray(depth, np.float64) + STRETCH_M)
+    return np.exp(-np.abs(np.subtract.outer(stretched, stretched)) / STRETCH_LENGTH)
 
 
 def complete(

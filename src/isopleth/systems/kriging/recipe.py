@@ -24,6 +24,7 @@ class Recipe:
             needs a few days: left out whole, it would have nothing to learn from.
         error_counts: Numbers of nearest residuals averaged by the error model.
         complete_levels: Whether profiles with missing levels are completed by their other levels.
+        guess_pairs: Profiles that the first guess of the correlation between levels counts for.
         buddy_deviations: A value whose leave-one-box-out error is this many predicted scales is
             refused, if it is also wrong by ``buddy_floor``. Large on purpose: eddies are signal.
         buddy_floor: Kelvin (or the data's unit).
@@ -41,6 +42,7 @@ class Recipe:
     box_days: float | None = None
     error_counts: tuple[int, ...] = (10, 30, 80, 200)
     complete_levels: bool = True
+    guess_pairs: float = 200.0
     buddy_deviations: float = 10.0
     buddy_floor: float = 2.0
     most_validated: int = 20_000

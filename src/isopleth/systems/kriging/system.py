@@ -29,7 +29,11 @@ from isopleth.inference.interpolation.kriging import LocalKriging, Scales
 from isopleth.inference.interpolation.predictive import ErrorModel, Predictive, fit_error_model
 from isopleth.inference.interpolation.scattered import Estimate, Samples
 from isopleth.inference.interpolation.simulation import prepare_simulator
-from isopleth.inference.interpolation.vertical import VerticalRegression, complete
+from isopleth.inference.interpolation.vertical import (
+    VerticalRegression,
+    complete,
+    depth_correlation,
+)
 from isopleth.systems.kriging import dataset
 from isopleth.systems.kriging.anomaly import Anomalies, days
 from isopleth.systems.kriging.recipe import Recipe, standard
@@ -151,7 +155,12 @@ class OceanKriging:
             validation = _validate(kriging, kept, recipe, learning)
             kept = validation.refuse(samples, recipe)
         samples = kept
-        regression = VerticalRegression(points=validation.points, residual=validation.standardised)
+        regression = VerticalRegression(
+            points=validation.points,
+            residual=validation.standardised,
+            guess=depth_correlation(anomalies.depth),
+            guess_pairs=recipe.guess_pairs,
+        )
         completed = samples
         if recipe.complete_levels:
             completed = _completed(kriging, samples, regression)
