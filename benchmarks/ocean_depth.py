@@ -145,7 +145,7 @@ def answers(
     task: Task, train: NDArray[np.int64], test: NDArray[np.int64], settings: dict[str, Any]
 ) -> dict[tuple[str, str], Floats]:
     """Anomalies at the hidden profiles by every method and task, ``(n, L)`` each."""
-    known, points = task.samples.select(train), task.samples.points.select(test)
+    known, points = task.samples.select(train), task.samples.points.select(test).ungrouped()
     truth = task.samples.value[test]
     recipe = replace(
         kriging.standard,

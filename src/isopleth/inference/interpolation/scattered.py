@@ -66,6 +66,10 @@ class Points:
             self.latitude[index], self.longitude[index], self.day[index], self.group[index]
         )
 
+    def ungrouped(self) -> Points:
+        """The same points without groups: every sample may inform them."""
+        return Points(self.latitude, self.longitude, self.day)
+
     @property
     def unit_vectors(self) -> Array:
         """Positions on the unit sphere, shape ``(n, 3)``."""
