@@ -50,9 +50,10 @@ dots = Dots(used.longitude, used.latitude, size=0.5)
 anomalies = diverging([anomaly.values], "temperature anomaly (°C)")
 errors = sequential([level.temperature_standard_error.values], "standard error (°C)",
                     colours="amp")  # fmt: skip
+kind = "profiles" if table else "atlas profiles (demonstration)"
 figure = map_figure(
     [
-        Panel(anomaly, f"Anomaly at {LEVEL:g} m, {MONTH}, from {len(used):,} profiles", anomalies),
+        Panel(anomaly, f"Anomaly at {LEVEL:g} m, {MONTH}, from {len(used):,} {kind}", anomalies),
         Panel(
             level.temperature_standard_error, "Standard error, and the profiles", errors, (dots,)
         ),

@@ -141,3 +141,8 @@ def test_salinity_has_a_climatology_too(table: Path) -> None:
     assert found.variable.name == "salinity"
     with pytest.raises(DataMissingError, match="absent"):
         climatology_of(asked(table, climatology="absent.nc"))
+
+
+def test_more_cells_than_can_be_held_are_refused_at_once(table: Path) -> None:
+    with pytest.raises(InputError, match=r"1e-05 degrees would have 6e\+14 cells on all levels"):
+        grid_of(table, grid="0.00001deg", levels="0")

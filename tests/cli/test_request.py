@@ -98,3 +98,17 @@ def test_what_is_in_the_way_is_not_overwritten(tmp_path: Path, table: Path) -> N
     (tmp_path / "mine.zarr" / ".zgroup").touch()
     check(Reconstruct(observations=(table,), out=tmp_path / "mine.zarr"))
     check(Reconstruct(observations=(table,), out=tmp_path / "new" / "folder" / "a.nc"))
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path, table: Path) -> None:
+    grid = tmp_path / "grid.nc"
+    grid.touch()
+    for words in ({"grid": str(grid)}, {"climatology": f"{grid}:t"}, {"observations": (grid,)}):
+        with pytest.raises(ValueError, match=r"would replace '.*grid\.nc', which is to be read"):
+            check(Reconstruct(**{"observations": (table,), "out": grid} | words))  # type: ignore[arg-type]
+
+
+def test_a_folder_in_the_place_of_the_report(tmp_path: Path, table: Path) -> None:
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(ValueError, match=r"the report would be '.*a\.html', which is a folder"):
+        check(Reconstruct(observations=(table,), out=tmp_path / "a.nc"))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import tracemalloc
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 
 from isopleth.core.errors import DataMissingError, InputError
 from isopleth.data import seawater
+from isopleth.data.batches import table_source
 from isopleth.data.table import read_frame, read_table
 
 HEADER = "time,lat,lon,depth,temp,platform\n"
@@ -275,3 +278,24 @@ def test_a_concatenated_frame_is_read() -> None:
     ).assign(platform="a")
     soundings = read_frame(pd.concat([part, part.assign(lat=1.0)], ignore_index=True))
     assert len(soundings) == 2
+
+
+def test_a_csv_left_early_is_held_by_no_thread(tmp_path: Path) -> None:
+    """Else the process may abort where it ends with the message."""
+    source = table_source(write(tmp_path, HEADER + ROWS))
+    pieces = source.batches(["temp"])
+    next(pieces)
+    assert _handlers() == 1
+    pieces.close()
+    assert _handlers() == 0
+
+
+def _handlers() -> int:
+    functions = (f for f in gc.get_objects() if isinstance(f, FunctionType))
+    return sum(f.__qualname__.startswith("_Malformed.handler.") for f in functions)
+
+
+def test_a_remedy_that_asks_ends_with_its_question(tmp_path: Path) -> None:
+    swapped = "2016-01-02T06:00:00Z,120.0,-30.0,100,15.0,a\n"
+    with pytest.raises(InputError, match=r"columns swapped\?$"):
+        read_table(write(tmp_path, HEADER + swapped))

@@ -57,7 +57,7 @@ def test_the_headline_tells_the_month_from_its_window(material: Material) -> Non
 def test_a_handful_of_profiles_judges_nothing(material: Material) -> None:
     assert material.withheld is not None
     few = replace(material, withheld=material.withheld.isel(profile=slice(3)))
-    assert headline(few)[1].endswith("too few to judge by.")
+    assert headline(few)[1].endswith("too few to judge by: hold back 20 or more.")
 
 
 def test_without_profiles_held_back_nothing_is_claimed(material: Material) -> None:

@@ -24,6 +24,9 @@ __all__ = ["Domain", "climatology_of", "domain_of", "extent"]
 
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*deg(?:rees?)?", re.IGNORECASE)
 
+_MOST_CELLS = 200_000_000
+"""Cells on all levels; this many take tens of gigabytes."""
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -75,9 +78,22 @@ def domain_of(request: Request, climatology: Climatology) -> Domain:
     domain = (
         _from_file(request, levels)
         if match is None
-        else Domain(_masked(Grid.regular(float(match[1]), levels=levels, region=request.region)))
+        else Domain(_masked(_regular(float(match[1]), levels, request.region)))
     )
     return _within_climatology(domain, float(climatology.grid.levels[-1]), request)
+
+
+def _regular(step: float, levels: NDArray[np.float64], region: Region | None) -> Grid:
+    """Cells of one size; too many are refused before there is an array of them."""
+    box = Region(-90.0, 90.0, 0.0, 360.0) if region is None else region
+    cells = (box.north - box.south) * box.width * levels.size
+    if step > 0.0 and cells > _MOST_CELLS * step**2:
+        raise InputError(
+            f"a grid of {step:g} degrees would have {cells / step**2:.1g} cells on all levels, "
+            f"more than {_MOST_CELLS:.0e}: choose a coarser --grid, a smaller --region or fewer "
+            "--levels."
+        )
+    return Grid.regular(step, levels=levels, region=region)
 
 
 def extent(grid: Grid) -> Region:

@@ -60,13 +60,15 @@ def check(asked: Reconstruct) -> Request:
     _check_sources(asked)
     if asked.month is not None:
         month_window(asked.month)
+    out = _out(asked.out)
+    _check_nothing_is_replaced(asked, out)
     return Request(
         asked=asked,
         month=demo.MONTH if asked.demo else asked.month,
         region=None if asked.region is None else Region.parse(asked.region),
         levels=None if asked.levels is None else _levels(asked.levels),
         recipe=_recipe(asked),
-        out=_out(asked.out),
+        out=out,
     )
 
 
@@ -102,6 +104,20 @@ def _check_sources(asked: Reconstruct) -> None:
     for path in asked.observations:
         if not path.exists():
             raise DataMissingError(f"there is no file {str(path)!r}: check the path.")
+
+
+def _check_nothing_is_replaced(asked: Reconstruct, out: Path) -> None:
+    """What is read is not written over, neither by the analysis nor by the report."""
+    named = asked.climatology or ""
+    files = (named, named.rpartition(":")[0], asked.grid)
+    sources = (*asked.observations, *(Path(file) for file in files if file))
+    for target in (out, out.with_suffix(".html")):
+        for source in sources:
+            if target.exists() and source.exists() and target.samefile(source):
+                raise InputError(
+                    f"--out {str(out)!r} would replace {str(source)!r}, which is to be read: "
+                    "choose another name."
+                )
 
 
 def _check_demo(asked: Reconstruct) -> None:
@@ -159,6 +175,12 @@ def _out(path: Path) -> Path:
         raise InputError(f"--out {str(path)!r} is a folder already: choose another name.")
     if path.suffix == ".zarr" and path.is_file():
         raise InputError(f"--out {str(path)!r} is a file already: choose another name.")
+    report = path.with_suffix(".html")
+    if report.is_dir():
+        raise InputError(
+            f"the report would be {str(report)!r}, which is a folder already: choose another "
+            "--out."
+        )
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise InputError(

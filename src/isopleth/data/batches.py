@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import time
+import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +28,9 @@ _BLOCK_BYTES = 1 << 24
 _BLOCK_ROWS = 1 << 19
 """Rows taken at once from Parquet and pandas."""
 
+_PATIENCE_S = 10.0
+"""How long the threads of a CSV reader are waited for."""
+
 _DEGREE_UNITS = frozenset(("degrees_north", "degree_north", "degrees", "degree_n", "degrees_n"))
 
 
@@ -44,8 +49,11 @@ class Source(Protocol):
     def units(self) -> dict[str, str]:
         """Units that the table states beside the headers."""
 
-    def batches(self, headers: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """These columns, piece by piece, and the number of malformed rows skipped before each."""
+    def batches(self, headers: Sequence[str]) -> Generator[tuple[pa.RecordBatch, int], None, None]:
+        """These columns, piece by piece, and the number of malformed rows skipped before each.
+
+        To be closed by whoever stops early.
+        """
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class FrameSource:
         """None: a DataFrame has no place for them."""
         return {}
 
-    def batches(self, headers: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def batches(self, headers: Sequence[str]) -> Generator[tuple[pa.RecordBatch, int], None, None]:
         """The columns in pieces of rows."""
         named = self.frame.set_axis(list(self.headers), axis=1)[list(headers)]
         for start in range(0, len(named), _BLOCK_ROWS):
@@ -102,7 +110,7 @@ class ParquetSource:
         stated = {f.name: (f.metadata or {}).get(b"units") for f in self._open().schema_arrow}
         return {name: unit.decode() for name, unit in stated.items() if unit}
 
-    def batches(self, headers: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def batches(self, headers: Sequence[str]) -> Generator[tuple[pa.RecordBatch, int], None, None]:
         """The columns in pieces of rows."""
         try:
             for batch in self._open().iter_batches(_BLOCK_ROWS, columns=list(headers)):
@@ -173,17 +181,28 @@ class CsvSource:
         """File name."""
         return self.path.name
 
-    def batches(self, headers: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def batches(self, headers: Sequence[str]) -> Generator[tuple[pa.RecordBatch, int], None, None]:
         """The columns as text, in pieces, and how many malformed rows were skipped."""
         malformed = _Malformed()
-        seen = 0
         try:
-            with self._open(headers, malformed) as reader:
-                for batch in reader:
-                    yield batch, malformed.rows - seen
-                    seen = malformed.rows
+            yield from self._pieces(headers, malformed)
         except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
             raise _damaged(self.path, "CSV", error) from error
+        finally:
+            malformed.wait()
+
+    def _pieces(
+        self, headers: Sequence[str], malformed: _Malformed
+    ) -> Generator[tuple[pa.RecordBatch, int], None, None]:
+        reader = self._open(headers, malformed)
+        seen = 0
+        try:
+            for batch in reader:
+                yield batch, malformed.rows - seen
+                seen = malformed.rows
+        finally:
+            reader.close()
+            del reader  # a traceback would keep it, and with it the handler
 
     def _open(
         self, headers: Sequence[str], malformed: _Malformed
@@ -198,7 +217,7 @@ class CsvSource:
                 column_names=list(self.headers),
             ),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=self.delimiter, invalid_row_handler=malformed
+                delimiter=self.delimiter, invalid_row_handler=malformed.handler()
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(headers),
@@ -210,14 +229,32 @@ class CsvSource:
 
 
 class _Malformed:
-    """Counts rows with a wrong number of cells and skips them."""
+    """Counts rows with a wrong number of cells, through a handler that has them skipped."""
 
     def __init__(self) -> None:
         self.rows = 0
+        self._held: Callable[[], object] = lambda: None
 
-    def __call__(self, row: object) -> str:
-        self.rows += 1
-        return "skip"
+    def handler(self) -> Callable[[object], str]:
+        """What pyarrow is to call with each such row."""
+
+        def skip(row: object) -> str:
+            self.rows += 1
+            return "skip"
+
+        self._held = weakref.ref(skip)
+        return skip
+
+    def wait(self) -> None:
+        """Wait until no thread of pyarrow holds the handler.
+
+        A thread that read ahead may be the last to let go of it, even after the reader was closed.
+        That needs the interpreter, and where it is just then ending, as after an error message,
+        the process aborts.
+        """
+        latest = time.monotonic() + _PATIENCE_S
+        while self._held() is not None and time.monotonic() < latest:
+            time.sleep(1e-3)
 
 
 def table_source(path: Path) -> Source:

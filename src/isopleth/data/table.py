@@ -7,6 +7,7 @@ and 60 bytes a profile. Rows that cannot be used are counted by reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from isopleth.data.batches import FrameSource, Source, table_source
 from isopleth.data.grouping import NotOneCastError, Piece, assemble
 from isopleth.data.lexicon import find_columns, is_length, is_pressure
 from isopleth.data.rejections import RejectionTable
-from isopleth.data.rows import REMEDIES, Reading, read_chunk
+from isopleth.data.rows import REMEDIES, Chunk, Reading, read_chunk
 from isopleth.data.soundings import Soundings
 from isopleth.data.units import check_plausible
 
@@ -86,6 +87,16 @@ class _Tally:
     total: int = 0
     zoneless: bool = False
 
+    def add(self, chunk: Chunk, malformed: int) -> None:
+        """Count a piece, and the malformed rows before it."""
+        self.total += chunk.total + malformed
+        self.zoneless |= chunk.zoneless
+        self.examples = {**chunk.examples, **self.examples}
+        for reason, count in {_MALFORMED: malformed, **chunk.counts}.items():
+            self.counts[reason] = self.counts.get(reason, 0) + count
+        if chunk.piece is not None:
+            self.pieces.append(chunk.piece)
+
 
 def _read(
     source: Source, variable: str, wide: str | None, named: Mapping[str, str | None] | None
@@ -113,15 +124,9 @@ def _read(
 def _stream(source: Source, reading: Reading) -> Soundings:
     """Read all pieces and put them together."""
     tally = _Tally()
-    for batch, malformed in source.batches(reading.columns.headers):
-        chunk = read_chunk(batch, reading)
-        tally.total += chunk.total + malformed
-        tally.zoneless |= chunk.zoneless
-        tally.examples = {**chunk.examples, **tally.examples}
-        for reason, count in {_MALFORMED: malformed, **chunk.counts}.items():
-            tally.counts[reason] = tally.counts.get(reason, 0) + count
-        if chunk.piece is not None:
-            tally.pieces.append(chunk.piece)
+    with closing(source.batches(reading.columns.headers)) as batches:
+        for batch, malformed in batches:
+            tally.add(read_chunk(batch, reading), malformed)
     rejected = RejectionTable.of(tally.counts)
     _check_tally(source, tally, rejected)
     soundings = assemble(
@@ -139,9 +144,10 @@ def _check_tally(source: Source, tally: _Tally, rejected: RejectionTable) -> Non
         if rejected[reason] > tally.total / 2:
             example = tally.examples.get(reason, "")
             such = f" (such as {example!r})" if example else ""
+            end = "" if remedy.endswith("?") else "."
             raise InputError(
                 f"{rejected[reason]} of {tally.total} values in {source.name} have "
-                f"{reason}{such}: {remedy}."
+                f"{reason}{such}: {remedy}{end}"
             )
     if not tally.pieces:
         raise InputError(

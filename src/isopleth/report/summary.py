@@ -105,7 +105,7 @@ def _verdict(material: Material, total: Mapping[str, float]) -> str:
     low, high = _TRUE_COVERAGE
     inside = percent(total["coverage90"], places=1)
     if held < _FEW:
-        honesty = "So few profiles are too few to judge by."
+        honesty = f"That is too few to judge by: hold back {_FEW} or more."
     elif total["coverage90"] < low:
         how = "slightly too" if total["coverage90"] > low - _SLIGHTLY else "too"
         honesty = f"Its 90 % intervals hold only {inside} of the values: they are {how} narrow."

@@ -11,6 +11,7 @@ from isopleth.core.errors import InputError
 from isopleth.core.variables import lookup
 from isopleth.data import Climatology, Profiles
 from isopleth.inference.interpolation import Points, Samples
+from isopleth.studies.heldout import box_ids
 
 Floats = NDArray[np.float64]
 EPOCH = np.datetime64("1950-01-01", "ns")
@@ -24,12 +25,11 @@ def days(time: NDArray[np.datetime64] | np.datetime64) -> Floats:
 
 def boxes(profiles: Profiles, side_deg: float, length_days: float | None) -> NDArray[np.int64]:
     """A number for each box of ``side_deg`` (and of days), ``(n,)``: what is withheld together."""
-    row = np.floor((profiles.latitude + 90.0) / side_deg)
-    column = np.floor((profiles.longitude % 360.0) / side_deg)
-    when = np.zeros(len(profiles))
-    if length_days is not None:
-        when = np.floor(days(profiles.time) / length_days)
-    _, number = np.unique(np.stack([row, column, when], axis=1), axis=0, return_inverse=True)
+    place = box_ids(profiles.latitude, profiles.longitude, side_deg)
+    if length_days is None:
+        return place
+    when = np.floor(days(profiles.time) / length_days)
+    _, number = np.unique(np.stack([place, when], axis=1), axis=0, return_inverse=True)
     return np.asarray(number.reshape(-1), np.int64)
 
 

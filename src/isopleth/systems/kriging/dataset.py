@@ -177,7 +177,7 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
             "flag_values": np.array([0, 1], np.int8), "flag_meanings": "not_mapped ocean",
         }),
         "observation_error": (("depth",), np.median(unresolved, axis=0)[level], unit | {
-            "long_name": "standard deviation of a perfect profile about the analysed field",
+            "long_name": "standard deviation of a perfect profile about the true field",
         }),
     }  # fmt: skip
     if len(draws):
