@@ -143,9 +143,9 @@ def write_result(
     fields = headline_fields(rows, headlines(list(scored)))
     draft = Result(
         name=NAME,
-        what="Local space-time kriging of real Argo temperatures against isotropic kriging "
-        f"(every 1-degree box hidden in 3 partitions; settings from the other month, {trials} "
-        f"trials a method: {settings}).",
+        what="Local space-time kriging of real Argo temperatures against isotropic kriging: every "
+        f"1-degree box hidden in 3 partitions, settings from the other month, {trials} trials a "
+        "method (the settings stand in the file beside this one).",
         command=f"make bench NAME={NAME}",
         seeds=(seed, seed + 1, seed + 2),
         n_cases=sum(len(lat) for lat, _ in where.values()),
@@ -165,6 +165,8 @@ def write_result(
     folder = root / "results"
     folder.mkdir(exist_ok=True)
     write_cases(folder / f"{NAME}.cases.npz", kept)
+    told = "\n".join(f"tested on {month}: {setting}" for month, setting in settings.items())
+    (folder / f"{NAME}.settings.txt").write_text(f"{told}\n")
 
     replace(draft, verdict=verdict).write(folder / f"{NAME}.json")
     print(verdict)

@@ -88,3 +88,22 @@ def test_broken_blocks_are_named(results_dir: Path, tmp_path: Path) -> None:
         render(README.replace("small_example", "other"), results_dir)
     with pytest.raises(DataMissingError, match=r"README\.md is not a file"):
         update_readme(tmp_path / "README.md", results_dir)
+
+
+def test_a_block_can_show_some_settings_only(tmp_path: Path) -> None:
+    from isopleth.studies.results import Result
+
+    names = {"commit": "1" * 40, "date": "2026-01-01", "device": "cpu", "seeds": (0,)}
+    rows = tuple(
+        Row(method="kriging", setting=setting, metric="rmse", unit="K", value=value)
+        for setting, value in (("january", 0.5), ("february", 0.25))
+    )
+    Result(
+        name="few", what="A claim.", command="make bench NAME=few", n_cases=64, data={},
+        rows=rows, headline={}, headline_from={}, targets={}, verdict="beats: it does", **names,
+    ).write(tmp_path / "few.json")  # fmt: skip
+    block = render("<!-- results:few settings: january -->\n<!-- /results -->", tmp_path)
+    assert "0.5" in block
+    assert "february" not in block
+    with pytest.raises(InputError, match="no setting 'march'"):
+        render("<!-- results:few settings: march -->\n<!-- /results -->", tmp_path)

@@ -1,12 +1,14 @@
 """Results as people read them: Markdown tables, and the README blocks made from them.
 
 A block of the README lies between `<!-- results:NAME -->` and `<!-- /results -->`; what is between
-the two lines is always replaced, so no figure can be typed by hand.
+the two lines is always replaced, so no figure can be typed by hand. With `settings: A; B` after
+the name, only the rows of these settings are shown.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from isopleth.core.errors import DataMissingError, InputError
@@ -15,18 +17,31 @@ from isopleth.studies.rows import Target
 
 __all__ = ["readme_block", "render", "table", "update_readme"]
 
-_OPEN = re.compile(r"^<!-- results:(?P<name>[^\s>]+) -->$", re.MULTILINE)
+_OPEN = re.compile(
+    r"^<!-- results:(?P<name>[^\s>]+)(?: settings: (?P<settings>[^>]+?))? -->$", re.MULTILINE
+)
 _CLOSE = "<!-- /results -->"
 
 
-def table(result: Result) -> str:
+def table(result: Result, settings: Sequence[str] = ()) -> str:
     """Rows of a result: a line for each method and setting, a column for each metric.
 
     Methods, settings and metrics keep the order of the rows; an interval stands in brackets.
+
+    Args:
+        result: The result.
+        settings: Show these only; all if there are none.
+
+    Raises:
+        InputError: No row has a setting that was asked for.
     """
-    metrics = list(dict.fromkeys((row.metric, row.unit) for row in result.rows))
+    for wanted in settings:
+        if all(row.setting != wanted for row in result.rows):
+            raise InputError(f"{result.name} has no setting {wanted!r}: see its rows.")
+    rows = [row for row in result.rows if not settings or row.setting in settings]
+    metrics = list(dict.fromkeys((row.metric, row.unit) for row in rows))
     lines: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
-    for row in result.rows:
+    for row in rows:
         lines.setdefault((row.method, row.setting), {})[row.metric, row.unit] = _cell(row)
     heads = ["method", "setting", *(_head(metric, unit) for metric, unit in metrics)]
     body = [
@@ -35,7 +50,7 @@ def table(result: Result) -> str:
     return _markdown(heads, body)
 
 
-def readme_block(results_dir: Path, name: str) -> str:
+def readme_block(results_dir: Path, name: str, settings: Sequence[str] = ()) -> str:
     """Claim, tables, verdict and provenance of `results_dir/NAME.json`, as Markdown.
 
     Raises:
@@ -44,7 +59,12 @@ def readme_block(results_dir: Path, name: str) -> str:
     result = Result.read(Path(results_dir) / f"{name}.json")
     cases = f"{result.n_cases:,} cases"
     made = f"{cases} · {result.device} · {result.date} · commit {_short(result.commit)}"
-    parts = [result.what, table(result), _headlines(result), f"**Verdict**, {result.verdict}"]
+    parts = [
+        result.what,
+        table(result, settings),
+        _headlines(result),
+        f"**Verdict**, {result.verdict}",
+    ]
     return "\n\n".join([*filter(None, parts), f"{made} · `{result.command}`"])
 
 
@@ -64,7 +84,9 @@ def render(text: str, results_dir: Path) -> str:
                 f"the block {match.group()} is not closed: "
                 f"put {_CLOSE} on a line of its own below it."
             )
-        done += [text[at : match.end()], f"\n\n{readme_block(results_dir, match['name'])}\n"]
+        settings = [part.strip() for part in (match["settings"] or "").split(";") if part.strip()]
+        block = readme_block(results_dir, match["name"], settings)
+        done += [text[at : match.end()], f"\n\n{block}\n"]
         at = end
     return "".join([*done, text[at:]])
 

@@ -26,8 +26,8 @@ class Recipe:
         complete_levels: Whether profiles with missing levels are completed by their other levels.
         guess_pairs: Profiles that the first guess of the correlation between levels counts for.
         buddy_deviations: A value whose leave-one-box-out error is this many predicted scales is
-            refused, if it is also wrong by ``buddy_floor``. Large on purpose: eddies are signal, and
-            at 10 deviations the check cost the floats of ``results/ocean_depth.json`` 0.5 %.
+            refused, if it is also wrong by ``buddy_floor``. Large on purpose: eddies are signal,
+            and at 10 deviations the check cost the floats of ``results/ocean_depth.json`` 0.5 %.
         buddy_floor: Kelvin (or the data's unit).
         most_validated: Profiles beyond this number are not all predicted when errors are learned.
         fewest_values: A level with fewer values than this in the window is left out.
