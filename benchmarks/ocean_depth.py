@@ -133,13 +133,10 @@ def evaluate(task: Task) -> dict[tuple[str, str], Floats]:
     half_of = (task.splits[0].fold >= 5).astype(int)
     for number, split in enumerate(task.splits):
         for train, test in track(split, description=f"{task.name} {number + 1}/3", total=10):
-            # A profile is judged with the settings tuned without it, in every partition: its half
-            # is that of the first partition, where the settings were tuned.
-            for half in (0, 1):
+            # In every partition a profile is judged with the settings tuned without it.
+            for half in np.unique(half_of[test]):
                 rows = test[half_of[test] == half]
-                if rows.size == 0:
-                    continue
-                chosen = {method: settings[method, half] for method in STARTS}
+                chosen = {method: settings[method, int(half)] for method in STARTS}
                 for (method, what), mean in answers(task, train, rows, chosen).items():
                     asked = np.flatnonzero(~task.hide(what))
                     error = errors.setdefault((method, what), np.full(shape, np.nan))

@@ -75,7 +75,8 @@ class SpaceTimeCovariance:
     """The covariance of the module's text; every argument has the unit in its name.
 
     The defaults are round numbers near the optimum found on 21,228 Argo profiles of January and
-    February 2016 at 100, 150 and 200 dbar (``results/ocean_kriging_argo.json``).
+    February 2016 at 100, 150 and 200 dbar, on one partition of both months, in exploration. The
+    benchmark does not use them: its settings stand in ``results/ocean_kriging_argo.settings.txt``.
 
     Raises:
         InputError: If a scale is not positive, a variance is negative or ``smoothness`` is not one

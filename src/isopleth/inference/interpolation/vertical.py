@@ -1,10 +1,10 @@
 """What the levels a profile did measure say about those it did not.
 
-Kriging levels one by one is optimal where every profile has every level: co-kriging then changes
-nothing (``results/ocean_kriging_argo.json``). Where a level is missing, the levels seen by the
-same profile are worth more than any neighbour. With ``e`` the standardised leave-one-box-out
-residuals, whose covariance ``S`` between levels is taken over the nearest profiles and shrunk to
-the global correlation,
+Kriging levels one by one is optimal where every profile has every level and all levels share one
+correlation in space and time: co-kriging is then the same. Where a level is missing, the levels
+seen by the same profile are worth more than any neighbour. With ``e`` the standardised
+leave-one-box-out residuals, whose covariance ``S`` between levels is taken over the nearest
+profiles and shrunk to the global correlation,
 
     e_m | e_s  ~  N(S_ms S_ss^-1 e_s,  S_mm - S_ms S_ss^-1 S_sm)
 

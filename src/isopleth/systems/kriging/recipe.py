@@ -17,7 +17,7 @@ class Recipe:
         local_fit: How its scales are fitted to the data; None keeps the global ones.
         neighbours: Profiles that inform one level of one point.
         window_days: Profiles up to this many days before and after the month are used where the
-            user gives them: the largest single gain measured, 3 to 5 % of the RMSE.
+            user gives them: the largest single gain measured, 4 to 5 % of the RMSE.
         box_deg: Side of the boxes left out together when errors are learned; the gap that a
             typical point of the map has to its nearest profile.
         box_days: Length of the boxes in time; None for all of it. A mooring or a repeated section
