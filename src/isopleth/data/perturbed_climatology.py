@@ -21,6 +21,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
@@ -43,7 +44,7 @@ class OceanStatistics:
     Args:
         latitude: Absolute latitudes of the tuples, degrees; linear between, constant beyond.
         heave_m: Standard deviation of the vertical displacement of isotherms in monthly means of
-            2-degree boxes, m (median absolute deviation of Argo, without its part below 2 degrees).
+            2-degree boxes, m (from Argo's median absolute deviation, less what is smaller).
         broad_share: Share of its variance that is correlated over the ocean basin.
         broad_km: Zonal and meridional length of that part, at the first and last latitude.
         eddy_km: Length of the rest, which a 2-degree grid barely resolves.
@@ -279,10 +280,7 @@ class PerturbedClimatology:
 
 
 def _filled(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """NaN replaced by the nearest value of the same level, or by the level above where there is
-    none."""  # noqa: D205, D209
-    from scipy.ndimage import distance_transform_edt
-
+    """NaN replaced by the nearest value of the level, or the level above where there is none."""
     out = np.array(values, dtype=np.float32)
     for month in out:
         for k, level in enumerate(month):
