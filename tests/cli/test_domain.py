@@ -146,3 +146,44 @@ def test_salinity_has_a_climatology_too(table: Path) -> None:
 def test_more_cells_than_can_be_held_are_refused_at_once(table: Path) -> None:
     with pytest.raises(InputError, match=r"1e-05 degrees would have 6e\+14 cells on all levels"):
         grid_of(table, grid="0.00001deg", levels="0")
+
+
+# --- a method with its own grid ---------------------------------------------------------------
+
+OWN = Grid.regular(10.0, levels=[0.0, 100.0, 300.0])
+
+
+def own_grid(table: Path, **words: object) -> Grid:
+    request = asked(table, **words)
+    return domain_of(request, climatology_of(request), OWN).grid
+
+
+def test_a_method_with_its_own_grid_maps_that(table: Path) -> None:
+    assert own_grid(table) == OWN
+    assert own_grid(table, levels="0,300").levels.tolist() == [0.0, 300.0]
+    finer = own_grid(table, grid="5deg")
+    assert finer.shape == (3, 36, 72)
+
+
+def test_its_own_grid_is_cut_across_greenwich(table: Path) -> None:
+    wet = OWN.mask.copy()
+    wet[:, 4, 0] = False  # 45N, 5E
+    request = asked(table, region="20N:60N,30W:20E")
+    grid = domain_of(request, climatology_of(request), OWN.with_mask(wet)).grid
+    assert grid.latitude.tolist() == [55.0, 45.0, 35.0, 25.0]
+    assert (grid.longitude % 360.0).tolist() == [335.0, 345.0, 355.0, 5.0, 15.0]
+    assert np.argwhere(~grid.mask[0]).tolist() == [[1, 3]]
+    with pytest.raises(InputError, match=r"holds 1 x \d cells of the prior"):
+        own_grid(table, region="20N:30N,30W:20E")
+
+
+@pytest.mark.parametrize("words", [{"levels": "0,50"}, {"levels": "0,50", "grid": "5deg"}])
+def test_its_levels_are_the_only_ones(table: Path, words: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="50 m is not one that the prior knows: choose among 0, "):
+        own_grid(table, **words)
+
+
+def test_a_grid_file_must_be_on_its_levels(table: Path, tmp_path: Path) -> None:
+    coarse([0.0, 500.0]).to_netcdf(tmp_path / "grid.nc")
+    with pytest.raises(InputError, match="the level 500 m is not one that the prior knows"):
+        own_grid(table, grid=str(tmp_path / "grid.nc"))

@@ -8,13 +8,16 @@ import isopleth
 from isopleth.cli import main, reconstruct
 from isopleth.core.errors import InputError
 
+HELP = [["--help"], ["reconstruct", "--help"], ["results", "-h"], ["train", "-h"]]
+WRONG = [[], ["bake"], ["reconstruct", "--no-such-option"], ["train", "it"]]
+
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"isopleth {isopleth.__version__}\n"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["reconstruct", "--help"], ["results", "-h"]])
+@pytest.mark.parametrize("words", HELP)
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)
@@ -30,7 +33,7 @@ def test_every_option_has_its_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in text
 
 
-@pytest.mark.parametrize("words", [[], ["bake"], ["reconstruct", "--no-such-option"]])
+@pytest.mark.parametrize("words", WRONG)
 def test_words_that_mean_nothing(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)

@@ -6,9 +6,9 @@ import pytest
 
 from isopleth.cli import main
 from isopleth.cli.arguments import Reconstruct
-from isopleth.cli.request import METHODS, check
+from isopleth.cli.methods import METHODS
+from isopleth.cli.request import check
 from isopleth.core import Region
-from isopleth.systems import kriging
 
 BAD = {
     "--withhold 0.6": "--withhold 0.6 is not possible: give a share of the boxes from 0 to 0.5",
@@ -29,6 +29,7 @@ BAD = {
     "--out map.txt": "has no known format: end it in .nc or .zarr",
     "--out map": "has no known format",
     "--demo": "leave one out",
+    "--weights w.json": "--method kriging has no weights: leave --weights out",
 }
 
 
@@ -52,12 +53,23 @@ def test_a_wrong_option_is_told_before_anything_is_read(
         (["--demo", "--month", "2015-01"], "has the profiles of 2016-01 only"),
         (["--demo", "--variable", "salinity"], "leave --variable out"),
         (["--demo", "--climatology", "woa.nc"], "leave --climatology out"),
+        (["--demo", "--method", "mmps", "--weights", "w.json"], "there is no card 'w.json'"),
     ],
 )
 def test_a_job_without_its_data(
     words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reconstruct", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["mmps", "reconmost"])
+@pytest.mark.parametrize("option", [["--variable", "salinity"], ["--climatology", "woa.nc"]])
+def test_a_trained_prior_knows_one_variable_and_climatology(
+    method: str, option: list[str], table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reconstruct", str(table), "--method", method, *option]) == 2
+    told = f"leave {option[0]} out, or use --method kriging"
     assert told in capsys.readouterr().err
 
 
@@ -68,15 +80,18 @@ def test_words_become_values(table: Path) -> None:
     request = check(asked)
     assert request.region == Region(20.0, 60.0, 280.0, 370.0)
     assert request.levels == (0.0, 10.0, 100.0)
-    assert request.recipe.window_days == 5.0
+    assert request.method.window_days == 5.0
     assert request.month is None
     assert request.report == Path("analysis.html")
 
 
 def test_every_method_of_the_table_can_be_chosen(table: Path) -> None:
-    for name, recipe in METHODS.items():
-        assert check(Reconstruct(observations=(table,), method=name)).recipe is recipe
-    assert METHODS["kriging"] is kriging.standard
+    for name, method in METHODS.items():
+        asked = Reconstruct(observations=(table,), method=name)  # type: ignore[arg-type]
+        assert check(asked).method is method
+    assert not METHODS["kriging"].learned
+    assert METHODS["mmps"].learned
+    assert METHODS["kriging"].window_days == METHODS["mmps"].window_days == 31.0
 
 
 def test_the_demonstration_has_its_month() -> None:

@@ -57,7 +57,7 @@ def test_the_trial_scores_what_it_hid(profiles: Profiles) -> None:
     parts = split(profiles, "2016-01", BOX, share=0.2, seed=0)
     assert parts is not None
     system = kriging.load(kriging.smoke, demo.prepare([0.0]).climatology)
-    trial = judge(system.fit(parts.kept), parts)
+    trial = judge(system.fit(parts.kept), parts, system.climatology)
     assert trial.profiles == len(parts.hidden)
     assert trial.scores["n"].tolist() == np.isfinite(parts.hidden.value).sum(axis=0).tolist()
     assert trial.scores["rmse"][0] < trial.scores["rmse_climatology"][0]

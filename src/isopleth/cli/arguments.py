@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-__all__ = ["Reconstruct", "Results"]
+__all__ = ["Reconstruct", "Results", "Train"]
 
 _NOTHING = arg(help_behavior_hint="")
 
@@ -33,21 +33,27 @@ class Reconstruct:
     month: Annotated[str | None, arg(metavar="YYYY-MM", help_behavior_hint="")] = None
     """Month to map (default: the one with most profiles)."""
 
-    grid: Annotated[str, arg(metavar="1deg|2deg|FILE")] = "1deg"
-    """Cell size in degrees, or a NetCDF file whose grid, levels and mask are taken."""
+    grid: Annotated[str | None, arg(metavar="1deg|2deg|FILE", help_behavior_hint="")] = None
+    """Cell size in degrees, or a NetCDF file whose grid, levels and mask are taken (default: 1deg;
+    for reconmost and mmps the 2-degree cells of their prior)."""
 
     region: Annotated[str | None, arg(metavar="S:N,W:E", help_behavior_hint="")] = None
     """Box to map, as 20N:60N,80W:0 (default: the globe)."""
 
     levels: Annotated[str | None, arg(metavar="M,M,...", help_behavior_hint="")] = None
-    """Depths in m, as 0,10,100 (default: those of the climatology, or of the grid file)."""
+    """Depths in m, as 0,10,100 (default: those of the climatology, of the grid file, or of the
+    prior, which knows no others)."""
 
     members: Annotated[int, arg(metavar="N")] = 16
     """Number of possible states of the ocean to draw; 0 for none."""
 
-    method: Literal["kriging", "isotropic", "smoke"] = "kriging"
+    method: Literal["kriging", "isotropic", "smoke", "reconmost", "mmps"] = "kriging"
     """kriging: scales fitted place by place; isotropic: the simple reference; smoke: a fast, rough
-    run to try a command out."""
+    run to try a command out; mmps: members drawn from a trained diffusion prior given the
+    profiles; reconmost: the mean of the same prior, guided cell by cell."""
+
+    weights: Annotated[Path | None, arg(metavar="CARD", help_behavior_hint="")] = None
+    """Card of the weights of a training, for reconmost and mmps (default: the shipped ones)."""
 
     obs_error: Annotated[float | None, arg(metavar="SD", help_behavior_hint="")] = None
     """Standard deviation of the measurement error where a file gives none, in the data's unit
@@ -67,7 +73,8 @@ class Reconstruct:
     (default: the shipped World Ocean Atlas, 0 to 1000 m)."""
 
     window_days: Annotated[float | None, arg(metavar="DAYS", help_behavior_hint="")] = None
-    """Profiles up to this many days before and after the month are used (default: 31)."""
+    """Profiles up to this many days before and after the month are used (default: 31; 0 for
+    reconmost)."""
 
     wide: Annotated[Literal["dbar", "m"] | None, arg(metavar="dbar|m", help_behavior_hint="")] = (
         None
@@ -80,6 +87,28 @@ class Reconstruct:
     demo: Annotated[bool, FlagCreatePairsOff, _NOTHING] = False
     """Run on data shipped with the package, without OBS: temperatures of the atlas for January,
     read at the real Argo positions of January 2016, mapped from the annual mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train the prior of a system, or go on with a training that was interrupted.
+
+    Makes the training states where they are not there yet, trains, compares the denoiser with the
+    Wiener filter on states it has not seen, and writes the weights with their card.
+    """
+
+    system: Annotated[Literal["reconmost"], Positional]
+    """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`."""
+
+    recipe: Annotated[Literal["small", "smoke"], Positional] = "small"
+    """small: the shipped prior, hours on a CPU; smoke: a few steps of a tiny network, to try the
+    command out."""
+
+    folder: Annotated[Path, arg(metavar="DIR")] = Path("training")
+    """Gets the states, the checkpoint, the log, the weights and the card."""
+
+    hours: Annotated[float | None, arg(metavar="H", help_behavior_hint="")] = None
+    """Stop after this wall time; the same command goes on (default: when the recipe is done)."""
 
 
 @dataclass(frozen=True, kw_only=True)

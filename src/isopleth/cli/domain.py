@@ -24,6 +24,8 @@ __all__ = ["Domain", "climatology_of", "domain_of", "extent"]
 
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*deg(?:rees?)?", re.IGNORECASE)
 
+_USUAL = "1deg"
+
 _MOST_CELLS = 200_000_000
 """Cells on all levels; this many take tens of gigabytes."""
 
@@ -65,22 +67,66 @@ def climatology_of(request: Request) -> Climatology:
     return replace(read, linear_in_time=read.values.shape[0] == 12)
 
 
-def domain_of(request: Request, climatology: Climatology) -> Domain:
+def domain_of(request: Request, climatology: Climatology, own: Grid | None = None) -> Domain:
     """The grid that was asked for.
 
+    Args:
+        request: Checked words.
+        climatology: What anomalies are taken from.
+        own: Of a method that knows these levels only, and maps these cells unless told otherwise.
+
     Raises:
-        InputError: If no such grid can be made, or the climatology does not reach a level.
+        InputError: If no such grid can be made, or the climatology or the method does not know a
+            level.
         DataMissingError: If there is no such grid file.
     """
-    match = _DEGREES.fullmatch(request.asked.grid.strip())
     usual = np.array(demo.LEVELS) if request.asked.demo else climatology.grid.levels
+    if own is not None:
+        usual = own.levels
     levels = usual if request.levels is None else np.array(request.levels)
+    text = request.asked.grid
+    if text is None and own is not None:
+        _check_known(levels, own)
+        return Domain(_cut(own, levels, request.region))
+    match = _DEGREES.fullmatch((_USUAL if text is None else text).strip())
     domain = (
-        _from_file(request, levels)
+        _from_file(request, Path(text or ""), levels)
         if match is None
         else Domain(_masked(_regular(float(match[1]), levels, request.region)))
     )
+    if own is not None:
+        _check_known(domain.grid.levels, own)
     return _within_climatology(domain, float(climatology.grid.levels[-1]), request)
+
+
+def _check_known(levels: NDArray[np.float64], own: Grid) -> None:
+    other = levels[~np.isin(levels, own.levels)]
+    if other.size:
+        known = ", ".join(f"{level:g}" for level in own.levels)
+        raise InputError(
+            f"the level {other[0]:g} m is not one that the prior knows: choose among {known} m, "
+            "or use --method kriging."
+        )
+
+
+def _cut(grid: Grid, levels: NDArray[np.float64], region: Region | None) -> Grid:
+    """Some levels of a grid, and the cells whose centres lie in a region."""
+    at = np.searchsorted(grid.levels, levels)
+    if region is None:
+        return Grid(grid.latitude, grid.longitude, levels, grid.mask[at])
+    rows = np.flatnonzero((grid.latitude >= region.south) & (grid.latitude <= region.north))
+    east = (grid.longitude - region.west) % 360.0
+    order = np.argsort(east)
+    columns = order[east[order] <= region.width]
+    if rows.size < 2 or columns.size < 2:
+        raise InputError(
+            f"the region {region} holds {rows.size} x {columns.size} cells of the prior: choose a "
+            "larger region, or a --grid."
+        )
+    longitude = region.west + east[columns]
+    longitude = longitude - 360.0 * (longitude[0] >= 360.0)
+    mask = grid.mask[np.ix_(at, rows, columns)]
+    return Grid(grid.latitude[rows], longitude, levels, _some_ocean(mask))
 
 
 def _regular(step: float, levels: NDArray[np.float64], region: Region | None) -> Grid:
@@ -134,9 +180,8 @@ def _within_climatology(domain: Domain, deepest: float, request: Request) -> Dom
     return Domain(cut, (*domain.notes, note))
 
 
-def _from_file(request: Request, levels: NDArray[np.float64]) -> Domain:
+def _from_file(request: Request, path: Path, levels: NDArray[np.float64]) -> Domain:
     """The grid of a file; the shipped bathymetry says what is ocean where the file does not."""
-    path = Path(request.asked.grid)
     if not path.exists():
         raise DataMissingError(
             f"--grid {request.asked.grid!r} is neither a cell size such as 1deg nor a file: "

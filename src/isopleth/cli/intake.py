@@ -149,7 +149,7 @@ def _near(soundings: Soundings, request: Request, box: Region, month: str) -> So
             f"none of the {len(in_month):,} profiles of {month} lies in the region {box}: "
             "choose another --region or --month."
         )
-    reach = np.timedelta64(round(request.recipe.window_days * 86_400), "s")
+    reach = np.timedelta64(round(request.method.window_days * 86_400), "s")
     window = soundings.within(start - reach, stop + reach)
     wide = widened(box, MARGIN_DEG)
     inside = wide.contains(window.stations.latitude, window.stations.longitude)

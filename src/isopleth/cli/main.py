@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from isopleth import __version__
-from isopleth.cli.arguments import Reconstruct, Results
+from isopleth.cli.arguments import Reconstruct, Results, Train
 from isopleth.core.errors import IsoplethError
 
 __all__ = ["main"]
 
-_VERBS: dict[str, Callable[..., Reconstruct | Results]] = {
+_VERBS: dict[str, Callable[..., Reconstruct | Results | Train]] = {
     "reconstruct": Reconstruct,
     "results": Results,
+    "train": Train,
 }
 _BAD_INPUT, _INTERRUPTED = 2, 130
 
@@ -61,12 +62,16 @@ def _description() -> str:
     )
 
 
-def _start(arguments: Reconstruct | Results, words: Sequence[str]) -> None:
+def _start(arguments: Reconstruct | Results | Train, words: Sequence[str]) -> None:
     """Run the verb; its module is imported now, as that takes seconds that --help need not."""
     if isinstance(arguments, Results):
         from isopleth.cli.results import show_results
 
         return show_results(arguments)
+    if isinstance(arguments, Train):
+        from isopleth.cli.train import train
+
+        return train(arguments)
     from isopleth.cli.reconstruct import reconstruct
 
     return reconstruct(arguments, words)

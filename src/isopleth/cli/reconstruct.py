@@ -17,18 +17,19 @@ from isopleth.cli import record
 from isopleth.cli.arguments import Reconstruct
 from isopleth.cli.domain import Domain, climatology_of, domain_of, extent
 from isopleth.cli.intake import Intake, demonstrated, read
+from isopleth.cli.methods import Ready
 from isopleth.cli.output import write_analysis
 from isopleth.cli.request import Request, check
 from isopleth.cli.screen import Screen, score_lines, show
 from isopleth.cli.trial import Trial, judge, split
 from isopleth.data import Climatology, Profiles, RejectionTable
+from isopleth.data.preparation import middle
 from isopleth.report import write_report
 from isopleth.report.material import Material
 from isopleth.report.summary import headline
 from isopleth.report.words import amount, change, percent
-from isopleth.systems.kriging import OceanKriging, demo
+from isopleth.systems.kriging import demo
 from isopleth.systems.kriging.demo import Demonstration, TruthScore
-from isopleth.systems.kriging.system import middle
 
 __all__ = ["reconstruct"]
 
@@ -41,6 +42,7 @@ class _Job:
         request: Checked words.
         words: The words themselves.
         climatology: What anomalies are taken from.
+        method: With its climatology and weights.
         domain: Where to map.
         demonstration: The data of `--demo`, or None.
     """
@@ -48,6 +50,7 @@ class _Job:
     request: Request
     words: Sequence[str]
     climatology: Climatology
+    method: Ready
     domain: Domain
     demonstration: Demonstration | None
 
@@ -100,11 +103,13 @@ def reconstruct(asked: Reconstruct, words: Sequence[str]) -> None:
 def _prepared(request: Request, words: Sequence[str]) -> _Job:
     demonstration = demo.prepare() if request.asked.demo else None
     climatology = climatology_of(request) if demonstration is None else demonstration.climatology
+    method = request.method.ready(climatology, request.asked.weights)
     return _Job(
         request=request,
         words=words,
         climatology=climatology,
-        domain=domain_of(request, climatology),
+        method=method,
+        domain=domain_of(request, climatology, method.own_grid),
         demonstration=demonstration,
     )
 
@@ -124,7 +129,7 @@ def _taken_in(job: _Job, screen: Screen) -> Intake:
 def _run(job: _Job, intake: Intake, screen: Screen) -> _Outcome:
     """The trial, then the fit to all profiles and the map."""
     asked, grid = job.request.asked, job.domain.grid
-    system = OceanKriging(job.request.recipe, job.climatology)
+    system = job.method.of(intake.month)
     profiles = system.window(intake.profiles, intake.month)
     trial = _tried(job, intake.month, profiles, screen)
     stage = "fit" if trial is None else "fit to all profiles"
@@ -153,10 +158,10 @@ def _tried(job: _Job, month: str, profiles: Profiles, screen: Screen) -> Trial |
             "is less than one box; give a larger --withhold for a score"
         )
         return None
-    system = OceanKriging(job.request.recipe, job.climatology)
+    system = job.method.of(month)
     with screen.step("trial"):
         fitted = system.fit(parts.kept, progress=screen.progress("trial"))
-        return judge(fitted, parts)
+        return judge(fitted, parts, system.climatology)
 
 
 def _report(job: _Job, intake: Intake, outcome: _Outcome, facts: Mapping[str, object]) -> Path:

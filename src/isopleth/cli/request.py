@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from isopleth.cli.arguments import Reconstruct
+from isopleth.cli.methods import METHODS, Method
 from isopleth.core.errors import DataMissingError, InputError
 from isopleth.core.region import Region
 from isopleth.data import month_window
-from isopleth.systems.kriging import Recipe, demo, isotropic, smoke, standard
+from isopleth.systems.kriging import demo
 
-__all__ = ["METHODS", "Request", "check"]
-
-METHODS: dict[str, Recipe] = {"kriging": standard, "isotropic": isotropic, "smoke": smoke}
-"""Name on the command line -> recipe: the only place where a word selects a method."""
+__all__ = ["Request", "check"]
 
 SUFFIXES = (".nc", ".zarr")
 _MOST_WITHHELD = 0.5
@@ -32,7 +30,7 @@ class Request:
         month: `YYYY-MM`, or None for the one with most profiles.
         region: Box, or None for the globe.
         levels: Depths in m, increasing, or None.
-        recipe: Settings of the method.
+        method: How to map, with its settings.
         out: Analysis to write.
     """
 
@@ -40,7 +38,7 @@ class Request:
     month: str | None
     region: Region | None
     levels: tuple[float, ...] | None
-    recipe: Recipe
+    method: Method
     out: Path
 
     @property
@@ -58,6 +56,7 @@ def check(asked: Reconstruct) -> Request:
     """
     _check_numbers(asked)
     _check_sources(asked)
+    _check_prior(asked)
     if asked.month is not None:
         month_window(asked.month)
     out = _out(asked.out)
@@ -67,7 +66,7 @@ def check(asked: Reconstruct) -> Request:
         month=demo.MONTH if asked.demo else asked.month,
         region=None if asked.region is None else Region.parse(asked.region),
         levels=None if asked.levels is None else _levels(asked.levels),
-        recipe=_recipe(asked),
+        method=_method(asked),
         out=out,
     )
 
@@ -109,7 +108,7 @@ def _check_sources(asked: Reconstruct) -> None:
 def _check_nothing_is_replaced(asked: Reconstruct, out: Path) -> None:
     """What is read is not written over, neither by the analysis nor by the report."""
     named = asked.climatology or ""
-    files = (named, named.rpartition(":")[0], asked.grid)
+    files = (named, named.rpartition(":")[0], asked.grid or "")
     sources = (*asked.observations, *(Path(file) for file in files if file))
     for target in (out, out.with_suffix(".html")):
         for source in sources:
@@ -135,6 +134,25 @@ def _check_demo(asked: Reconstruct) -> None:
         raise InputError(f"{_ATLAS_ONLY} of temperature: leave {option} out.")
 
 
+def _check_prior(asked: Reconstruct) -> None:
+    """A trained prior knows one variable, about one climatology."""
+    if not METHODS[asked.method].learned:
+        if asked.weights is not None:
+            raise InputError(
+                f"--method {asked.method} has no weights: leave --weights out, or choose "
+                "--method mmps."
+            )
+        return
+    if asked.variable != "temperature" or asked.climatology is not None:
+        option = "--climatology" if asked.climatology is not None else "--variable"
+        raise InputError(
+            f"the prior of --method {asked.method} was trained on temperature about the shipped "
+            f"climatology: leave {option} out, or use --method kriging."
+        )
+    if asked.weights is not None and not asked.weights.is_file():
+        raise DataMissingError(f"there is no card {str(asked.weights)!r}: check the path.")
+
+
 def _levels(text: str) -> tuple[float, ...]:
     """Depths of a list such as `0,10,100`."""
     try:
@@ -153,11 +171,9 @@ def _levels(text: str) -> tuple[float, ...]:
     return tuple(sorted(depths))
 
 
-def _recipe(asked: Reconstruct) -> Recipe:
-    recipe = METHODS[asked.method]
-    if asked.window_days is None:
-        return recipe
-    return replace(recipe, window_days=asked.window_days)
+def _method(asked: Reconstruct) -> Method:
+    method = METHODS[asked.method]
+    return method if asked.window_days is None else method.windowed(asked.window_days)
 
 
 def _out(path: Path) -> Path:

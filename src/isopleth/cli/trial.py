@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from isopleth.cli.methods import Fitted
 from isopleth.core.region import Region
 from isopleth.data import Climatology, Profiles, month_window
 from isopleth.studies import box_ids, score_table
-from isopleth.systems.kriging import FittedKriging
 
 __all__ = ["Split", "Trial", "judge", "split"]
 
@@ -83,10 +83,16 @@ def split(profiles: Profiles, month: str, box: Region, *, share: float, seed: in
     return Split(profiles.select(~inside), profiles.select(inside & ours), (count, boxes.size))
 
 
-def judge(fitted: FittedKriging, parts: Split) -> Trial:
-    """Predict the hidden profiles with a system that was fitted to the others."""
+def judge(fitted: Fitted, parts: Split, climatology: Climatology) -> Trial:
+    """Predict the hidden profiles with a system that was fitted to the others.
+
+    Args:
+        fitted: To the profiles kept.
+        parts: Kept and hidden.
+        climatology: What the predictions have to beat.
+    """
     predictions = fitted.predict(parts.hidden)
-    spread = _spread(parts.kept, fitted.system.climatology, fitted.depth)
+    spread = _spread(parts.kept, climatology, fitted.depth)
     return Trial(predictions, score_table(predictions, climatology_spread=spread), parts.boxes)
 
 

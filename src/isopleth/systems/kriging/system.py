@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from isopleth.core.errors import InputError
 from isopleth.core.grid import Grid
-from isopleth.data import (
-    Climatology,
-    Profiles,
-    load_climatology,
-    month_window,
-    open_observations,
-    read_frame,
-    to_levels,
-)
+from isopleth.data import Climatology, Profiles, analysis, load_climatology
 from isopleth.data.bathymetry import ocean_mask
-from isopleth.data.quality import check
+from isopleth.data.boxes import days
+from isopleth.data.preparation import Source, around, middle, on_levels, prepared
 from isopleth.inference.interpolation import Points
 from isopleth.inference.interpolation.kriging import LocalKriging, Scales
 from isopleth.inference.interpolation.predictive import ErrorModel, Predictive, fit_error_model
@@ -34,14 +24,22 @@ from isopleth.inference.interpolation.vertical import (
     complete,
     depth_correlation,
 )
-from isopleth.systems.kriging import dataset
-from isopleth.systems.kriging.anomaly import Anomalies, days
+from isopleth.systems.kriging.anomaly import Anomalies
 from isopleth.systems.kriging.recipe import Recipe, standard
+
+__all__ = ["FittedKriging", "OceanKriging", "load", "middle"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
-Source = Profiles | pd.DataFrame | str | Path | Sequence[str | Path]
 DEFAULT_RESOLUTION = 1.0
+METHOD = analysis.Method(
+    name="local space-time kriging",
+    summary="Local space-time kriging of anomalies from a climatology, with its errors scaled by "
+    "leave-one-box-out residuals.",
+    references="Kuusela and Stein 2018, doi 10.1098/rspa.2018.0400; Bretherton et al. 1976, "
+    "doi 10.1016/0011-7471(76)90001-2; Guinness 2018, doi 10.1080/00401706.2018.1437476",
+    short="kriging",
+)
 
 
 def load(recipe: Recipe = standard, climatology: Climatology | None = None) -> OceanKriging:
@@ -83,7 +81,7 @@ class OceanKriging:
             progress: Called with the name of the step and the fraction done.
 
         Returns:
-            The analysis: see :mod:`isopleth.systems.kriging.dataset`.
+            The analysis: see :mod:`isopleth.data.analysis`.
 
         Raises:
             InputError: If the observations cannot be used; the sentence says why.
@@ -103,18 +101,7 @@ class OceanKriging:
 
     def prepare(self, observations: Source, levels: Floats) -> Profiles:
         """Read, put on levels and check (range, duplicates, spikes, background)."""
-        if isinstance(observations, Profiles):
-            return observations
-        if isinstance(observations, pd.DataFrame):
-            soundings = read_frame(observations)
-        else:
-            soundings = open_observations(observations)
-        clean, _ = check(soundings)
-        profiles = to_levels(clean, levels)
-        mean = self.climatology.at(
-            profiles.time, profiles.latitude, profiles.longitude, profiles.depth
-        )
-        return check(profiles, mean)[0]
+        return prepared(observations, levels, self.climatology)
 
     def window(self, profiles: Profiles, month: str) -> Profiles:
         """The month's profiles and those within the recipe's window around it.
@@ -122,10 +109,7 @@ class OceanKriging:
         Raises:
             InputError: If none lies in the month itself.
         """
-        start, stop = month_window(month)
-        profiles.within(start, stop)
-        reach = np.timedelta64(round(self.recipe.window_days * 86_400), "s")
-        return profiles.within(start - reach, stop + reach)
+        return around(profiles, month, self.recipe.window_days)
 
     def fit(self, profiles: Profiles, *, progress: Progress | None = None) -> FittedKriging:
         """Learn scales, errors and vertical structure from profiles, by leaving boxes out."""
@@ -195,19 +179,19 @@ class FittedKriging:
 
     def predict(self, profiles: Profiles) -> xr.Dataset:
         """Predictive distributions of other profiles, their observation error included."""
-        values = self._on_levels(profiles)
+        values = on_levels(profiles, self.depth)
         latitude, longitude = profiles.latitude, profiles.longitude
         points = Points(latitude, longitude, days(profiles.time))
         predictive, _ = self._at(points, _measured(values.error, self.signal_variance))
         mean = self.system.climatology.at(profiles.time, latitude, longitude, self.depth)
-        return dataset.predictions(values, predictive, mean)
+        return analysis.predictions(values, predictive, mean)
 
     def fill(self, profiles: Profiles) -> xr.Dataset:
         """Predictive distributions at the missing levels of profiles, given their other levels.
 
         At the levels a profile did measure, its own value stands with a deviation of zero.
         """
-        values = self._on_levels(profiles)
+        values = on_levels(profiles, self.depth)
         points = Points(profiles.latitude, profiles.longitude, days(profiles.time))
         predictive, estimate = self._at(points, _measured(values.error, self.signal_variance))
         mean = self.system.climatology.at(
@@ -223,7 +207,7 @@ class FittedKriging:
             scale=predictive.scale * narrowed,
             field_deviation=predictive.field_deviation * narrowed,
         )
-        return dataset.predictions(values, conditional, mean)
+        return analysis.predictions(values, conditional, mean)
 
     def map(
         self,
@@ -235,21 +219,22 @@ class FittedKriging:
         progress: Progress | None = None,
     ) -> xr.Dataset:
         """The analysis on a grid at one time; NaN on land and outside the climatology."""
-        fields = dataset.Fields(grid, self.depth, time)
+        fields = analysis.Fields(grid, self.depth, time)
         points = Points(*fields.positions, np.full(fields.count, float(days(time))))
         predictive, estimate = self._at(points, 0.0, progress=_named(progress, "kriging the grid"))
         count = self.system.recipe.members if members is None else members
-        parts = dataset.Parts(
+        parts = analysis.Parts(
             climatology=self.system.climatology.on(fields.grid, time),
             predictive=predictive,
-            estimate=estimate,
+            nearby=_counted(estimate),
             prior=self._prior(points),
             draws=self._members(points, predictive, estimate, count, seed, progress),
         )
-        return dataset.analysis(self._header(), fields, parts)
+        return analysis.analysis(self._header(), fields, parts)
 
-    def _header(self) -> dataset.Header:
-        return dataset.Header(
+    def _header(self) -> analysis.Header:
+        return analysis.Header(
+            method=METHOD,
             variable=self.profiles.variable,
             epoch=self.system.climatology.epoch,
             notes=self.profiles.notes,
@@ -309,21 +294,6 @@ class FittedKriging:
         for member in range(count):
             draws[member] = simulator.draw(factor, seed=seed, member=member) * unit
         return draws
-
-    def _on_levels(self, profiles: Profiles) -> Profiles:
-        missing = ~np.isin(self.depth, profiles.depth)
-        if missing.any():
-            raise InputError(
-                f"the profiles lack the level {self.depth[missing][0]:g} m of the analysis; "
-                "put them on the same levels."
-            )
-        index = np.searchsorted(profiles.depth, self.depth)
-        return replace(
-            profiles,
-            depth=self.depth,
-            value=profiles.value[:, index],
-            error=profiles.error[:, index],
-        )
 
 
 @dataclass(frozen=True)
@@ -385,10 +355,9 @@ def _completed(kriging: LocalKriging, samples: Samples, regression: VerticalRegr
     return Samples(samples.points, value, noise)
 
 
-def middle(month: str) -> np.datetime64:
-    """The instant halfway through a month written ``YYYY-MM``."""
-    start, stop = month_window(month)
-    return start + (stop - start) // 2
+def _counted(estimate: Estimate) -> Floats:
+    assert estimate.nearby is not None  # kriging always counts them
+    return estimate.nearby
 
 
 def _measured(error: Floats, signal_variance: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Results as xarray: the analysis on its grid and the predictions at profiles, with CF metadata.
+"""Analyses as xarray: the field on its grid and the predictions at profiles, with CF metadata.
 
 The analysis has dimensions ``realization, depth, lat, lon`` and the variables
 
@@ -19,7 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -29,15 +29,57 @@ from isopleth import __version__
 from isopleth.core.errors import InputError
 from isopleth.core.grid import Grid
 from isopleth.core.variables import lookup
-from isopleth.data import Profiles
-from isopleth.inference.interpolation.predictive import Predictive
-from isopleth.inference.interpolation.scattered import Estimate
+from isopleth.data.profiles import Profiles
+
+__all__ = ["Fields", "Header", "Method", "Parts", "Predicted", "analysis", "predictions"]
 
 Floats = NDArray[np.float64]
-REFERENCES = (
-    "Kuusela and Stein 2018, doi 10.1098/rspa.2018.0400; Bretherton et al. 1976, "
-    "doi 10.1016/0011-7471(76)90001-2; Guinness 2018, doi 10.1080/00401706.2018.1437476"
-)
+
+
+class Predicted(Protocol):
+    """Student-t distributions of observations at n points and L levels."""
+
+    @property
+    def location(self) -> Floats:
+        """Shape ``(n, L)``, data unit."""
+        ...
+
+    @property
+    def scale(self) -> Floats:
+        """Shape ``(n, L)``, data unit."""
+        ...
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom, one for all."""
+        ...
+
+    @property
+    def deviation(self) -> Floats:
+        """Standard deviation of an observation, ``(n, L)``."""
+        ...
+
+    @property
+    def field_deviation(self) -> Floats:
+        """Standard deviation of the error of the field, without noise, ``(n, L)``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How a method is named in its results.
+
+    Args:
+        name: In a few words.
+        summary: In a sentence.
+        references: Papers.
+        short: The word for the history.
+    """
+
+    name: str
+    summary: str
+    references: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +140,7 @@ class Header:
     """What the attributes say.
 
     Args:
+        method: What made the analysis.
         variable: Name in ``VARIABLES``.
         epoch: Of the climatology.
         notes: Of the readers.
@@ -106,6 +149,7 @@ class Header:
         recipe: The settings, as plain values.
     """
 
+    method: Method
     variable: str
     epoch: str
     notes: tuple[str, ...]
@@ -121,14 +165,14 @@ class Parts:
     Args:
         climatology: On the grid, ``(L, lat, lon)``.
         predictive: Of the anomaly, ``(n, L)``.
-        estimate: Kriging's own, ``(n, L)``.
+        nearby: Effective number of profiles close by, ``(n, L)``.
         prior: Standard deviation before any observation, ``(n, L)``.
         draws: Deviations of the members, ``(M, n, L)``.
     """
 
     climatology: Floats
-    predictive: Predictive
-    estimate: Estimate
+    predictive: Predicted
+    nearby: Floats
     prior: Floats
     draws: NDArray[np.float32]
 
@@ -150,8 +194,6 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
     def shown(values: NDArray[np.floating]) -> NDArray[np.float32]:
         return np.where(covered, fields.on_grid(values), np.nan).astype(np.float32)
 
-    nearby = parts.estimate.nearby
-    assert nearby is not None  # kriging always counts them
     data = {
         name: (shape, mean, dict(variable.attrs) | {
             "cell_methods": "area: point (analysis at the time given)",
@@ -168,7 +210,7 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
         "error_of_prior": (shape, shown(parts.prior), unit | {
             "long_name": "standard deviation of the anomaly before any observation",
         }),
-        "observations_nearby": (shape, shown(nearby), {
+        "observations_nearby": (shape, shown(parts.nearby), {
             "units": "1",
             "long_name": "effective number of profiles within one scale length",
         }),
@@ -176,7 +218,7 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
             "standard_name": "sea_binary_mask", "units": "1",
             "flag_values": np.array([0, 1], np.int8), "flag_meanings": "not_mapped ocean",
         }),
-        "observation_error": (("depth",), np.median(unresolved, axis=0)[level], unit | {
+        "observation_error": (("depth",), np.nanmedian(unresolved, axis=0)[level], unit | {
             "long_name": "standard deviation of a perfect profile about the true field",
         }),
     }  # fmt: skip
@@ -191,7 +233,7 @@ def analysis(header: Header, fields: Fields, parts: Parts) -> xr.Dataset:
     return xr.Dataset(data, coords, _attrs(header, variable.long_name))
 
 
-def predictions(profiles: Profiles, predictive: Predictive, climatology: Floats) -> xr.Dataset:
+def predictions(profiles: Profiles, predictive: Predicted, climatology: Floats) -> xr.Dataset:
     """Observed values beside their predictive distributions, dimensions ``profile, depth``."""
     unit = {"units": lookup(profiles.variable).units}
     both = ("profile", "depth")
@@ -219,12 +261,11 @@ def _attrs(header: Header, what: str) -> dict[str, object]:
     return {
         "Conventions": "CF-1.11",
         "title": f"Analysis of {what} from {header.profiles} profiles",
-        "summary": "Local space-time kriging of anomalies from a climatology, with its errors "
-        "scaled by leave-one-box-out residuals.",
+        "summary": header.method.summary,
         "source": "; ".join(header.notes) or "in-situ profiles",
-        "method": "local space-time kriging",
-        "references": REFERENCES,
-        "history": f"{now} isopleth {__version__} kriging",
+        "method": header.method.name,
+        "references": header.method.references,
+        "history": f"{now} isopleth {__version__} {header.method.short}",
         "climatology_epoch": header.epoch,
         "isopleth_version": __version__,
         "recipe": json.dumps(header.recipe),
