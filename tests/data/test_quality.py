@@ -196,9 +196,9 @@ def test_ten_thousand_profiles_of_fifty_levels_take_less_than_two_seconds() -> N
         np.full((n, 50), np.nan),
         np.array([str(i % 3000) for i in range(n)]),
     )
-    started = time.perf_counter()
+    started = time.process_time()
     _, table = check(casts, value)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert table.values == 0
 
 
