@@ -93,16 +93,21 @@ class Reconstruct:
 class Train:
     """Train the prior of a system, or go on with a training that was interrupted.
 
-    Makes the training states where they are not there yet, trains, compares the denoiser with the
-    Wiener filter on states it has not seen, and writes the weights with their card.
+    Makes the training states where they are not there yet, or reads them from files, trains,
+    compares the denoiser with the Wiener filter on states it has not seen, and writes the weights
+    with their card.
     """
 
     system: Annotated[Literal["reconmost"], Positional]
     """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`."""
 
-    recipe: Annotated[Literal["small", "smoke"], Positional] = "small"
-    """small: the shipped prior, hours on a CPU; smoke: a few steps of a tiny network, to try the
-    command out."""
+    recipe: Annotated[Literal["small", "paper", "smoke"], Positional] = "small"
+    """small: the shipped prior, hours on a CPU; paper: the prior as published, days on a GPU, from
+    CMIP6 files of your own; smoke: a few steps of a tiny network, to try the command out."""
+
+    files: Annotated[tuple[Path, ...], arg(metavar="FILE...", help_behavior_hint="")] = ()
+    """For paper: monthly NetCDF files of thetao on the grid of the EN4 analyses; the last month
+    is held back to judge on."""
 
     folder: Annotated[Path, arg(metavar="DIR")] = Path("training")
     """Gets the states, the checkpoint, the log, the weights and the card."""

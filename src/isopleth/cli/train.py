@@ -12,14 +12,20 @@ from isopleth.cli.arguments import Train
 from isopleth.cli.screen import Screen, show
 from isopleth.core.errors import InputError
 from isopleth.data import load_climatology
-from isopleth.studies import device_description, git_commit
+from isopleth.studies import device_description, git_commit, sha256_of
 from isopleth.systems import reconmost
-from isopleth.systems.reconmost import GateTable, Learning, OceanDenoiser, Recipe
+from isopleth.systems.reconmost import GateTable, Learning, PaperRecipe, Recipe
+from isopleth.systems.reconmost import paper_training as published
+from isopleth.systems.reconmost.paper_fields import MonthlyFields
 from isopleth.training import read_counters
 
 __all__ = ["RECIPES", "train"]
 
-RECIPES: dict[str, Recipe] = {"small": reconmost.small, "smoke": reconmost.smoke}
+RECIPES: dict[str, Recipe | PaperRecipe] = {
+    "small": reconmost.small,
+    "paper": reconmost.paper,
+    "smoke": reconmost.smoke,
+}
 """Name on the command line -> recipe: the only place where a word selects one."""
 
 
@@ -27,13 +33,25 @@ def train(asked: Train) -> None:
     """Train, judge and keep; the last line names the card, or says how to go on.
 
     Raises:
-        InputError: If the folder holds the training of another recipe, or the hours are not
-            positive.
+        InputError: If the folder holds the training of another recipe, the hours are not
+            positive, or files are given to a recipe that reads none or missing where it does.
     """
     if asked.hours is not None and not asked.hours > 0.0:
         raise InputError(f"--hours {asked.hours:g} is not possible: give a time above 0.")
-    recipe, climatology = RECIPES[asked.recipe], load_climatology()
+    recipe = RECIPES[asked.recipe]
     sitting = math.inf if asked.hours is None else 3600.0 * asked.hours
+    if isinstance(recipe, PaperRecipe):
+        return _from_files(asked, recipe, sitting)
+    if asked.files:
+        raise InputError(
+            f"the recipe {asked.recipe} makes its own states and reads no --files: leave them "
+            "out, or train the recipe paper."
+        )
+    return _from_climatology(asked, recipe, sitting)
+
+
+def _from_climatology(asked: Train, recipe: Recipe, sitting: float) -> None:
+    climatology = load_climatology()
     with Screen() as screen:
         told = screen.progress()
         states = reconmost.prepare(
@@ -49,38 +67,67 @@ def train(asked: Train) -> None:
             progress=lambda done: told("training", done),
             sitting_seconds=sitting,
         )
-        counters = read_counters(checkpoint)
-        if not counters.finished:
-            print(
-                f"not finished: {counters.step:,} steps in {counters.seconds / 3600.0:.1f} hours "
-                "so far; the same command goes on",
-                flush=True,
-            )
+        if not _finished(checkpoint):
             return
         with screen.step("judging it on states it has not seen"):
             table = reconmost.gate(denoiser, recipe, climatology, states)
-        card = _kept(asked, denoiser, states, table, counters.seconds)
-    show(_drawn(table))
+        facts = {**_facts(recipe, checkpoint), "metrics": table.metrics()}
+        card = reconmost.keep(denoiser, states, recipe, asked.folder / asked.recipe, facts)
+    show(_drawn(table, "variances of a cell"))
     print(f"card: {card}", flush=True)
 
 
-def _kept(
-    asked: Train, denoiser: OceanDenoiser, states: Path, table: GateTable, seconds: float
-) -> Path:
-    recipe = RECIPES[asked.recipe]
-    facts = {
+def _from_files(asked: Train, recipe: PaperRecipe, sitting: float) -> None:
+    with Screen() as screen:
+        told = screen.progress()
+        fields = MonthlyFields(
+            asked.files, recipe, progress=lambda done: told("looking through the files", done)
+        )
+        prior, checkpoint = published.train(
+            recipe,
+            fields,
+            asked.folder / asked.recipe,
+            progress=lambda done: told("training", done),
+            sitting_seconds=sitting,
+        )
+        if not _finished(checkpoint):
+            return
+        with screen.step("judging it on the months held back"):
+            table = published.judge(prior, fields)
+        facts = {
+            **_facts(recipe, checkpoint),
+            "metrics": [{**row, "unit": published.UNIT} for row in table.metrics()],
+            "data": [{"name": path.name, "sha256": sha256_of(path)} for path in asked.files],
+        }
+        card = published.keep(prior, recipe, asked.folder / asked.recipe, facts)
+    show(_drawn(table, published.UNIT))
+    print(f"card: {card}", flush=True)
+
+
+def _finished(checkpoint: Path) -> bool:
+    """Whether the recipe is used up; says how to go on if not."""
+    counters = read_counters(checkpoint)
+    if not counters.finished:
+        print(
+            f"not finished: {counters.step:,} steps in {counters.seconds / 3600.0:.1f} hours "
+            "so far; the same command goes on",
+            flush=True,
+        )
+    return counters.finished
+
+
+def _facts(recipe: Recipe | PaperRecipe, checkpoint: Path) -> dict[str, object]:
+    return {
         "seed": recipe.training.seed,
         "commit": git_commit(Path(__file__).parent),
         "device": device_description(),
-        "wall_time_s": round(seconds, 1),
-        "metrics": table.metrics(),
+        "wall_time_s": round(read_counters(checkpoint).seconds, 1),
     }
-    return reconmost.keep(denoiser, states, recipe, asked.folder / asked.recipe, facts)
 
 
-def _drawn(table: GateTable) -> Table:
+def _drawn(table: GateTable, unit: str) -> Table:
     """The gate for a terminal."""
-    title = f"Error of denoising {table.states} unseen states (variances of a cell)"
+    title = f"Error of denoising {table.states} unseen states in {unit}"
     drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     for head in ("noise", "network", "Wiener filter", "ratio"):
         drawn.add_column(head, justify="right", no_wrap=True)

@@ -16,6 +16,7 @@ Three lines do the job:
 from isopleth.systems.reconmost.gate import GateTable, gate
 from isopleth.systems.reconmost.learn import Learning, build, train
 from isopleth.systems.reconmost.observed import Ocean
+from isopleth.systems.reconmost.paper import PaperRecipe, paper
 from isopleth.systems.reconmost.prior import OceanDenoiser
 from isopleth.systems.reconmost.recipe import Recipe, small, smoke
 from isopleth.systems.reconmost.sampling import (
@@ -38,6 +39,7 @@ __all__ = [
     "Ocean",
     "OceanDenoiser",
     "OceanDiffusion",
+    "PaperRecipe",
     "Pulled",
     "Recipe",
     "Sampling",
@@ -47,6 +49,7 @@ __all__ = [
     "load",
     "load_denoiser",
     "mmps",
+    "paper",
     "prepare",
     "published",
     "rough",
