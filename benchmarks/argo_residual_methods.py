@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,15 @@ class Diffused:
         if key not in self.kept:
             self.kept[key] = self.method.drawn(table.described, table.kriged, table.levels, shown)
         found = self.kept[key]
-        return scored(self.method.calibrated(found, shown) if calibrated else found, table)
+        if calibrated:
+            found = self.method.calibrated(found, table.kriged, table.levels, shown)
+        return scored(found, table)
 
     def of_networks(self, table: Table, pattern: Pattern, folds: NDArray[np.int64]) -> Scored:
         """The same by the networks that left out the part in `folds` (partitions, n)."""
         shown = np.where(pattern, np.nan, table.value)
         found = self.method.drawn(table.described, table.kriged, table.levels, shown, folds=folds)
-        return scored(self.method.calibrated(found, shown), table)
+        return scored(self.method.calibrated(found, table.kriged, table.levels, shown), table)
 
 
 def scored(found: Prediction, table: Table) -> Scored:
@@ -60,6 +63,21 @@ def parts_of(table: Table, training: Training, parts: int, partitions: int) -> N
         fold = training.folds(parts, seed=number)
         part = dict(zip(training.blocks.tolist(), fold.tolist(), strict=True))
         found[number] = [part.get(block, 0) for block in table.block.tolist()]
+    return found
+
+
+def given(folder: Path, month: str, tables: list[Table]) -> dict[str, Scored]:
+    """Methods run elsewhere: ``given_NAME_MONTH.npz`` with `mean`, `scale` and `degrees`.
+
+    Anomalies in K from the shipped climatology, (partitions, n, L), of the profiles of the month
+    in their order, each predicted without its fold; underscores in NAME are spaces.
+    """
+    found = {}
+    for path in sorted(folder.glob(f"given_*_{month}.npz")):
+        name = path.stem.removeprefix("given_").removesuffix(f"_{month}").replace("_", " ")
+        with np.load(path, allow_pickle=False) as kept:
+            value = np.stack([table.value for table in tables])
+            found[name] = student(kept["mean"], kept["scale"], float(kept["degrees"]), value)
     return found
 
 

@@ -78,8 +78,10 @@ class Table:
 
     @property
     def levels(self) -> Levels:
-        """How the levels of each profile hang together."""
-        return Levels(self.correlation, self.regressed)
+        """How the levels of each profile hang together, kriging's own regression among it."""
+        return Levels(self.correlation, self.regressed).adding(
+            (self.fill_mean - self.mean) / self.scale
+        )
 
     @property
     def training(self) -> Training:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from argo_boxes import ARGO, COUNT, ROOT, Scored, load
 from argo_residual_boosting import Boosted
-from argo_residual_methods import ALL, ONE, Diffused, Job, each_level, parametric, parts_of
+from argo_residual_methods import ALL, ONE, Diffused, Job, each_level, given, parametric, parts_of
 from argo_residual_rows import write_result
 from argo_residual_table import Table, table_of
 from argo_residuals import MONTHS, WORK, setting
@@ -134,8 +134,9 @@ class Month:
         }
 
     def run(self) -> dict[str, Scored]:
-        """All methods on all partitions, each kept on disk."""
-        return {name: self.stage(name, job) for name, job in self.jobs().items()}
+        """All methods on all partitions, each kept on disk; and those given as predictions."""
+        own = {name: self.stage(name, job) for name, job in self.jobs().items()}
+        return own | given(WORK, self.name, self.tables)
 
     def stage(self, name: str, job: Job) -> Scored:
         """Run once, keep under everything that led to it."""

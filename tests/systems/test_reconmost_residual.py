@@ -26,7 +26,12 @@ from isopleth.systems.reconmost.residual import (
     fit_residual,
     summary,
 )
-from isopleth.systems.reconmost.residual_calibration import CrossFitted, fit_calibration
+from isopleth.systems.reconmost.residual_calibration import (
+    Calibration,
+    CrossFitted,
+    fit_calibration,
+    fit_weights,
+)
 from isopleth.systems.reconmost.residual_correction import (
     LOCATION,
     StudentT,
@@ -84,7 +89,7 @@ def prior(seen: np.ndarray) -> ResidualPrior:
 def test_untrained_network_is_the_wiener_filter() -> None:
     seen = np.full((5, 3), np.nan)
     there = places(seen)
-    net = Net(3, there.condition, QUICK).eval()
+    net = Net(there, QUICK).eval()
     x = torch.randn(4, 3, 1, 5)
     for sigma in (0.1, 1.0, 10.0):
         level = torch.tensor(sigma)
@@ -115,7 +120,7 @@ def test_draws_have_the_covariance_between_levels() -> None:
 
 def test_members_do_not_depend_on_their_batch() -> None:
     there = places(np.full((6, 3), np.nan))
-    nets = (Net(3, there.condition, QUICK).eval(),)
+    nets = (Net(there, QUICK).eval(),)
     torch.nn.init.normal_(nets[0].mlp.head.weight, std=0.3)
     together = draw(ResidualPrior(nets, there), QUICK, range(4))
     alone = draw(ResidualPrior(nets, there), QUICK, [2])
@@ -187,6 +192,17 @@ def test_calibration_finds_what_was_wrong_with_an_ensemble() -> None:
     assert found.power == pytest.approx(0.7, abs=0.05)
 
 
+def test_weights_find_the_better_of_two_predictions() -> None:
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=5000)
+    expected, other = value + rng.normal(size=5000), value + 0.5 * rng.normal(size=5000)
+    others = np.stack([other, np.full(5000, np.nan)], axis=1)
+    weights = fit_weights(expected, others, np.full(5000, 10.0), value)
+    assert weights == pytest.approx((0.8, 0.0), abs=0.03)  # inverse variances
+    shifted = expected + Calibration(weights=weights).shift(expected, others, np.full(5000, 10.0))
+    assert ((shifted - value) ** 2).mean() == pytest.approx(0.2, rel=0.05)
+
+
 def test_whole_method_beats_kriging_where_there_is_something_to_learn() -> None:
     count = 1500
     described = features(count)
@@ -194,17 +210,22 @@ def test_whole_method_beats_kriging_where_there_is_something_to_learn() -> None:
     kriged = StudentT(np.zeros((count, 3)), np.ones((count, 3)), np.full((count, 1), 8.0))
     value = shift + 0.8 * gaussian(count)
     blocks = np.arange(count) // 10
-    hidden = (True, True, True)
+    hidden, one = (True, True, True), (False, True, False)
     recipe = replace(QUICK, steps=100, levels=5)
     training = Training(described, kriged, value, blocks).select(np.arange(1000))
     method = fit_residual_diffusion(
-        training, levels(1000), [hidden], recipe, parts=2, partitions=1
+        training, levels(1000), [hidden, one], recipe, parts=2, partitions=1
     )
     rest = Training(described, kriged, value, blocks).select(np.arange(1000, count))
     found = method(rest.features, rest.kriged, levels(500), np.full((500, 3), np.nan))
     before = crps_student_t(0.0, 1.0, 8.0, rest.value).mean()
     assert found.crps(rest.value).mean() < 0.9 * before
     assert ((found.expected() - rest.value) ** 2).mean() < 0.85 * (rest.value**2).mean()
+    seen = np.where(one, np.nan, rest.value)
+    found = method(rest.features, rest.kriged, levels(500), seen)
+    error = (found.expected() - rest.value)[:, 1]
+    assert (error**2).mean() < 0.5 * (rest.value[:, 1] ** 2).mean()
+    np.testing.assert_allclose(found.expected()[:, 0], rest.value[:, 0], atol=0.02)
 
 
 def test_correction_learns_a_bias_and_a_spread_and_nothing_from_noise() -> None:

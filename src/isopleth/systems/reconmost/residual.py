@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from isopleth.nets.mlp import ConditionalMlp, ConditionalMlpConfig
 from isopleth.priors import Heun, MemberNoise, karras
 from isopleth.systems.reconmost.residual_features import Features
-from isopleth.systems.reconmost.residual_levels import REGRESSIONS, Levels
+from isopleth.systems.reconmost.residual_levels import Levels
 
 __all__ = [
     "Net",
@@ -159,14 +159,15 @@ class Net(nn.Module):
     centre: Tensor
     width: Tensor
 
-    def __init__(self, levels: int, condition: Tensor, recipe: ResidualRecipe) -> None:
+    def __init__(self, places: Places, recipe: ResidualRecipe) -> None:
         super().__init__()
+        condition, (_, levels, regressions) = places.condition, places.regressed.shape
         low, middle, high = torch.quantile(condition, torch.tensor([0.1, 0.5, 0.9]), dim=0)
         self.register_buffer("centre", middle)
         self.register_buffer("width", ((high - low) / 2.6).clamp_min(1e-3))
         self.recipe = recipe
         sizes = ConditionalMlpConfig(
-            channels=(6 + len(REGRESSIONS)) * levels, out_channels=levels,
+            channels=(6 + regressions) * levels, out_channels=levels,
             condition=condition.shape[1], width=recipe.width, dropout=recipe.dropout,
         )  # fmt: skip
         self.mlp = ConditionalMlp(sizes)
@@ -262,7 +263,7 @@ def fit_residual(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = Net(z.shape[1], places.condition, recipe)
+        net = Net(places, recipe)
         optimiser = torch.optim.AdamW(net.parameters(), recipe.rate, weight_decay=recipe.decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.1

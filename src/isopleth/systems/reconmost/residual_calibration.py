@@ -7,8 +7,10 @@ month's blocks out, and is asked there. With ``mu, sd`` the mean and spread of t
     mean a mu,      standard deviation b sd^c,
 
 ``a, b, c`` with the least CRPS on the parts left out, in kelvin to first order (the weight is the
-scale). One calibration a task: how many levels of the profile were seen decides how much the
-networks know.
+scale). Where one level alone is hidden, regressions on the others stand beside the networks, and
+the distribution is shifted towards them by ``sum_r w_r (p_r - E)``, ``E`` its expectation and
+``p_r`` what regression ``r`` says; ``w`` is ridge regression on the parts left out (stacking:
+Wolpert 1992). One calibration a task: which levels were seen decides how much the networks know.
 """
 
 from __future__ import annotations
@@ -32,24 +34,31 @@ from isopleth.systems.reconmost.residual import (
     summary,
 )
 
-__all__ = ["CHUNK", "Calibration", "CrossFitted", "cross_fit", "fit_calibration"]
+__all__ = ["CHUNK", "Calibration", "CrossFitted", "cross_fit", "fit_calibration", "fit_weights"]
 
 Floats = NDArray[np.float64]
 CHUNK = 4096  # profiles drawn at a time
 MOST = 1.25  # the largest factor on the mean
+WEIGHT_RIDGE = 1e-3  # of the weights, as a share of the trace
+LONGEST = 3.0  # scales: no regression may differ by more
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """``a``, ``b`` and ``c`` of the module's text; as born, the ensemble stands as it is."""
+    """``a, b, c, w`` of the module's text; as born, the ensemble stands as it is."""
 
     share: float = 1.0
     factor: float = 1.0
     power: float = 1.0
+    weights: tuple[float, ...] = ()
 
     def __call__(self, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of z, shapes as given."""
         return self.share * mean, self.factor * spread**self.power
+
+    def shift(self, expected: Floats, others: Floats, scale: Floats) -> Floats:
+        """``sum_r w_r (p_r - E)``, (n,), K; `others` (n, R) may be NaN, `scale` bounds a step."""
+        return np.asarray(_steps(expected, others, scale) @ np.array(self.weights))
 
 
 def fit_calibration(mean: Floats, spread: Floats, z: Floats, weight: Floats) -> Calibration:
@@ -64,6 +73,22 @@ def fit_calibration(mean: Floats, spread: Floats, z: Floats, weight: Floats) -> 
 
     found = minimize(score, np.array([0.8, 0.0, 0.8]), method="Nelder-Mead", tol=1e-4)
     return read(found.x)
+
+
+def fit_weights(
+    expected: Floats, others: Floats, scale: Floats, value: Floats
+) -> tuple[float, ...]:
+    """The ``w`` with the least squared error of `value` (n,), K; see `Calibration.shift`."""
+    steps = _steps(expected, others, scale)
+    square = steps.T @ steps
+    ridge = (WEIGHT_RIDGE * np.trace(square) + 1e-12) * np.eye(len(square))
+    found = np.linalg.solve(square + ridge, steps.T @ (value - expected))
+    return tuple(found.tolist())
+
+
+def _steps(expected: Floats, others: Floats, scale: Floats) -> Floats:
+    limit = LONGEST * scale[:, None]
+    return np.asarray(np.clip(np.nan_to_num(others - expected[:, None]), -limit, limit))
 
 
 @dataclass(frozen=True)

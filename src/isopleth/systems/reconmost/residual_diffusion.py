@@ -21,6 +21,7 @@ from isopleth.systems.reconmost.residual_calibration import (
     CrossFitted,
     cross_fit,
     fit_calibration,
+    fit_weights,
 )
 from isopleth.systems.reconmost.residual_correction import (
     Correction,
@@ -46,19 +47,22 @@ class Prediction:
         start: Student-t distributions that define z.
         mean: Of z, ``(n, L)``.
         spread: Standard deviation of z, ``(n, L)``.
+        shift: Added to the values, ``(n, L)``, K.
     """
 
     start: StudentT
     mean: Floats
     spread: Floats
+    shift: Floats | float = 0.0
 
     def quantile(self, chance: float) -> Floats:
         """Value that is not exceeded with this probability, ``(n, L)``, K."""
-        return self.start.value_of(self.mean + self.spread * ndtri(chance))
+        return self.start.value_of(self.mean + self.spread * ndtri(chance)) + self.shift
 
     def chance(self, value: Floats) -> Floats:
         """Probability of less than `value`, ``(n, L)``: its probability integral transform."""
-        return np.asarray(ndtr((self.start.gaussianised(value) - self.mean) / self.spread))
+        z = self.start.gaussianised(value - self.shift)
+        return np.asarray(ndtr((z - self.mean) / self.spread))
 
     def expected(self) -> Floats:
         """Expectation, ``(n, L)``, K."""
@@ -94,7 +98,8 @@ class ResidualDiffusion:
 
         Every profile must have the same levels hidden. At levels seen, the value itself stands.
         """
-        return self.calibrated(self.drawn(features, kriged, levels, value), value)
+        drawn = self.drawn(features, kriged, levels, value)
+        return self.calibrated(drawn, kriged, levels, value)
 
     def drawn(
         self,
@@ -116,16 +121,28 @@ class ResidualDiffusion:
             return Prediction(start, *self.networks(places))
         return Prediction(start, *self.networks.left_out(places, folds))
 
-    def calibrated(self, drawn: Prediction, value: Floats) -> Prediction:
+    def calibrated(
+        self, drawn: Prediction, kriged: StudentT, levels: Levels, value: Floats
+    ) -> Prediction:
         """The same, trusted as far as it was right in the training month."""
         hidden = np.isnan(value)
         pattern = tuple(bool(column.all()) for column in hidden.T)
-        mean, spread = self.calibrations.get(pattern, Calibration())(drawn.mean, drawn.spread)
-        return Prediction(
+        calibration = self.calibrations.get(pattern, Calibration())
+        mean, spread = calibration(drawn.mean, drawn.spread)
+        found = Prediction(
             drawn.start,
             np.where(hidden, mean, drawn.mean),
             np.where(hidden, spread, drawn.spread),
         )
+        if not calibration.weights:
+            return found
+        level = pattern.index(True)
+        shift = np.zeros_like(value)
+        others = _said(kriged, levels, level)
+        shift[:, level] = calibration.shift(
+            found.expected()[:, level], others, kriged.scale[:, level]
+        )
+        return replace(found, shift=shift)
 
 
 def fit_residual_diffusion(
@@ -170,11 +187,42 @@ def fit_residual_diffusion(
     calibrations = {}
     for pattern in patterns:
         mean, spread = networks.left_out(places(pattern), folds)
-        hidden = np.broadcast_to(pattern, z.shape)
-        calibrations[pattern] = fit_calibration(
-            mean[hidden], spread[hidden], z[hidden], start.scale[hidden]
-        )
+        drawn = Prediction(start, mean, spread)
+        calibrations[pattern] = _calibration(drawn, training, levels, pattern)
     return ResidualDiffusion(fit_correction(training), networks, calibrations)
+
+
+def _calibration(
+    drawn: Prediction, training: Training, levels: Levels, pattern: Pattern
+) -> Calibration:
+    """What the networks were worth where they had not been, in one task."""
+    value, start = training.value, drawn.start
+    hidden = np.broadcast_to(pattern, value.shape)
+
+    def fitted(shift: Floats | float) -> Calibration:
+        z = start.gaussianised(value - shift)
+        return fit_calibration(
+            drawn.mean[hidden], drawn.spread[hidden], z[hidden], start.scale[hidden]
+        )
+
+    first = fitted(0.0)
+    if sum(pattern) != 1 or levels.regressed.shape[-1] == 0:
+        return first
+    level = pattern.index(True)
+    expected = Prediction(start, *first(drawn.mean, drawn.spread)).expected()[:, level]
+    others, scale = _said(training.kriged, levels, level), training.kriged.scale[:, level]
+    weights = fit_weights(expected, others, scale, value[:, level])
+    shift = np.zeros_like(value)
+    shift[:, level] = replace(first, weights=weights).shift(expected, others, scale)
+    # The mean keeps its share, which the weights were fitted to; the spread is narrower now.
+    again = fitted(shift)
+    return replace(again, share=first.share, weights=weights)
+
+
+def _said(kriged: StudentT, levels: Levels, level: int) -> Floats:
+    """What the regressions say of a level, ``(n, R)``, K."""
+    unit = kriged.scale[:, level, None]
+    return np.asarray(kriged.location[:, level, None] + unit * levels.regressed[:, level])
 
 
 def _left_out_correction(training: Training, fold: NDArray[np.int64]) -> StudentT:

@@ -96,12 +96,17 @@ class Levels:
 
     Args:
         correlation: Of standardised residuals nearby, ``(m, L, L)``.
-        regressed: Each level from the others of the same profile by each of `REGRESSIONS`, less
-            kriging's mean and over its scale, ``(m, L, R)``; NaN where another level is missing.
+        regressed: Each level from the others of the same profile by each of `REGRESSIONS` and by
+            those added, less kriging's mean and over its scale, ``(m, L, R)``; NaN where another
+            level is missing.
     """
 
     correlation: Floats
     regressed: Floats
+
+    def adding(self, regressed: Floats) -> Levels:
+        """With another regression, kriging's own say, ``(m, L)`` in the same form."""
+        return Levels(self.correlation, np.concatenate([self.regressed, regressed[..., None]], -1))
 
     def select(self, index: NDArray[np.generic]) -> Levels:
         """Some of the profiles."""
