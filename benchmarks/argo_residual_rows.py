@@ -50,9 +50,9 @@ WHAT = (
     "each month has been looked at as the other's training month; and test scores were seen three "
     "times before (networks without calibration, January only; calibrated, both months: 0.9977, "
     "0.9883, 0.9765 for the first two headlines and the fourth; with local regressions between "
-    "levels, January only), after which networks were calibrated, doubled and stacked with "
-    "regressions because cross-validation in the training months said so. Nothing was selected by "
-    "a test score."
+    "levels, January only). Those misses prompted the calibration, more networks, the local "
+    "regressions and their stacking; each was accepted or refused by cross-validation in the "
+    "training months, none by a test score."
 )
 
 
