@@ -64,7 +64,7 @@ class Scored:
     pit: Floats
 
 
-def student(mean: Floats, scale: Floats, degrees: float, truth: Floats) -> Scored:
+def student(mean: Floats, scale: Floats, degrees: float | Floats, truth: Floats) -> Scored:
     """Score Student-t predictions."""
     return Scored(
         mean - truth,

@@ -70,14 +70,15 @@ def given(folder: Path, month: str, tables: list[Table]) -> dict[str, Scored]:
     """Methods run elsewhere: ``given_NAME_MONTH.npz`` with `mean`, `scale` and `degrees`.
 
     Anomalies in K from the shipped climatology, (partitions, n, L), of the profiles of the month
-    in their order, each predicted without its fold; underscores in NAME are spaces.
+    in their order, each predicted without its fold, as are scale and degrees; of the first
+    partitions. Underscores in NAME are spaces.
     """
     found = {}
     for path in sorted(folder.glob(f"given_*_{month}.npz")):
         name = path.stem.removeprefix("given_").removesuffix(f"_{month}").replace("_", " ")
         with np.load(path, allow_pickle=False) as kept:
-            value = np.stack([table.value for table in tables])
-            found[name] = student(kept["mean"], kept["scale"], float(kept["degrees"]), value)
+            value = np.stack([table.value for table in tables[: len(kept["mean"])]])
+            found[name] = student(kept["mean"], kept["scale"], kept["degrees"], value)
     return found
 
 

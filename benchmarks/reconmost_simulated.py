@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "src" / "isopleth" / "data" / "assets"
 DATA = (ASSETS / "ocean_temperature_monthly.nc", ASSETS / "sst_anomaly_1979_2013.nc")
 PRIOR = ROOT / "build" / "reconmost" / "small" / "checkpoint.safetensors"
-TRIALS, SLOW_CASES = 12, 9
+TRIALS = 12
 METHODS = {**BASELINES, **GUIDED}
 
 
@@ -60,7 +60,7 @@ def run(protocol: Protocol, names: list[str], *, smoke: bool) -> tuple[Scored, d
         start, space = METHODS[name]
         for test, count in SMOKE if smoke else PLAN:
             if name in SLOW:
-                count = min(count, SLOW_CASES if test == HEADLINE else 0)
+                count = min(count, SLOW[name] if test == HEADLINE else 0)
             if not count:
                 continue
             recipe = protocol.tuned(name, start, space, judged_with(test.network))

@@ -87,8 +87,8 @@ class Kriging:
 class Enoi:
     """Ensemble optimal interpolation, exact, localised."""
 
-    members: int = 1000
-    radius_km: float = 4000.0
+    members: int = 5000
+    radius_km: float = 6000.0
     observation_variance: float = 0.01
 
     def __call__(self, learned: Learned, case: Case, asked: Tensor) -> Answer:

@@ -74,7 +74,7 @@ class Learned:
 
     world: World
     folder: Path
-    size: int = 1500
+    size: int = 5000
     fitted: int = 4000
     priors: dict[str, Callable[[Case], Prior]] = field(default_factory=dict)
     regression: Regression | None = None

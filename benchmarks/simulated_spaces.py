@@ -51,8 +51,8 @@ BASELINES: dict[str, tuple[Any, dict[str, Any]]] = {
     "EnOI": (
         Enoi(),
         {
-            "members": Choice((250, 500, 1000, 1500)),
-            "radius_km": LogUniform(800.0, 20_000.0),
+            "members": Choice((500, 1500, 5000)),
+            "radius_km": LogUniform(1500.0, 40_000.0),
             "observation_variance": LogUniform(1e-4, 0.3),
         },
     ),
