@@ -2,8 +2,8 @@
 
 Every fold of the first partition of `argo_boxes`, with settings that are the other month's
 (kriging) or the recipe's own (guidance). The guided chain sees the known profiles only; its mean
-is then taken for the climatology of local kriging, which so interpolates what the chain left. Kept as
-``given_*.npz`` in build/argo_residual, where `reconmost_argo.py` finds them; run this first.
+is then taken for the climatology of local kriging, which so interpolates what the chain left. Kept
+as ``given_*.npz`` in build/argo_residual, where `reconmost_argo.py` finds them; run this first.
 """
 
 from __future__ import annotations

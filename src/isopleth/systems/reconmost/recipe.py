@@ -60,7 +60,7 @@ class Recipe:
     training: TrainingRecipe = field(
         default_factory=lambda: TrainingRecipe(
             steps=10_000,
-            seconds=4500.0,
+            seconds=8400.0,
             rate=1e-3,
             warmup=300,
             average=0.999,
