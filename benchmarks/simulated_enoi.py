@@ -19,8 +19,6 @@ from torch import Tensor
 from isopleth.core.grid import EARTH_RADIUS, Grid
 from isopleth.inference.interpolation.shapes import GaspariCohn
 
-_COLUMNS = 1024  # columns of the grid handled at once
-
 
 def unit_vectors(grid: Grid) -> Tensor:
     """Columns of the grid on the unit sphere, (lat * lon, 3)."""
@@ -94,12 +92,10 @@ class GlobalEnOI:
     def _spread_out(self, Z: Tensor, place: Tensor, used: Tensor, shape: torch.Size) -> Tensor:
         """`sum_j X_gj sum_p rho(g, p) Z_pj` at every ocean cell."""
         X, mask = self.members.flatten(2), torch.as_tensor(self.grid.mask.copy()).flatten(1)
-        scale = (self.inflation / (len(X) - 1)) ** 0.5
-        centre = X.mean(0)
+        weight = Z.T @ self._taper(place[used], place)
         mean = X.new_zeros(X.shape[1:])
-        for part in mask.any(0).nonzero()[:, 0].split(_COLUMNS):
-            weight = self._taper(place[part], place[used]) @ Z
-            read = X[:, :, part]
-            mean[:, part] = scale * torch.einsum("nlp,pn->lp", read, weight)
-            mean[:, part] -= scale * centre[:, part] * weight.sum(1)
+        for member, factor in zip(X, weight, strict=True):
+            mean.addcmul_(member, factor)
+        mean -= X.mean(0) * weight.sum(0)
+        mean *= (self.inflation / (len(X) - 1)) ** 0.5
         return torch.where(mask, mean, 0.0).reshape(shape)
