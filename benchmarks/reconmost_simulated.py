@@ -36,7 +36,7 @@ NAME = "reconmost_simulated"
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "src" / "isopleth" / "data" / "assets"
 DATA = (ASSETS / "ocean_temperature_monthly.nc", ASSETS / "sst_anomaly_1979_2013.nc")
-PRIOR = ROOT / "build" / "reconmost" / "small" / "checkpoint.safetensors"
+PRIOR = ROOT / "src" / "isopleth" / "systems" / "reconmost" / "cards" / "small.json"
 TRIALS = 12
 METHODS = {**BASELINES, **GUIDED}
 
@@ -120,7 +120,7 @@ def main() -> None:
     """Tune, score, and write the result if every method was there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="one case a test, 2 trials")
-    parser.add_argument("--prior", type=Path, default=PRIOR, help="card or checkpoint")
+    parser.add_argument("--prior", type=Path, default=PRIOR, help="card (the shipped one) or checkpoint")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     asked = parser.parse_args()
     torch.set_num_threads(1)

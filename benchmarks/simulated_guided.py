@@ -113,4 +113,4 @@ def load_priors(learned: Learned, recipe: Recipe, path: Path) -> None:
         assert not set(absent) & set(dict(denoiser.named_parameters())), absent
     denoiser.eval().requires_grad_(False)
     learned.priors[NETWORK] = lambda case: denoiser.at(learned.condition(case))
-    learned.versions[NETWORK] = sha256_of(path)
+    learned.versions[NETWORK] = sha256_of(path.with_suffix(".safetensors"))
