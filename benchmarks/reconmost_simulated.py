@@ -120,7 +120,9 @@ def main() -> None:
     """Tune, score, and write the result if every method was there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="one case a test, 2 trials")
-    parser.add_argument("--prior", type=Path, default=PRIOR, help="card (the shipped one) or checkpoint")
+    parser.add_argument(
+        "--prior", type=Path, default=PRIOR, help="card (the shipped one) or checkpoint"
+    )
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     asked = parser.parse_args()
     torch.set_num_threads(1)
