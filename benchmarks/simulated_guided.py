@@ -77,6 +77,7 @@ class Mmps:
 
 
 _STRENGTH = {"strength": LogUniform(0.5, 8.0)}
+_WEAKLY = {"strength": LogUniform(0.05, 8.0)}  # the Gaussian diverges where the network does not
 _SAMPLING = {
     "highest": LogUniform(10.0, 400.0),
     "observation_variance": LogUniform(1e-4, 0.1),
@@ -84,7 +85,7 @@ _SAMPLING = {
 
 GUIDED: dict[str, tuple[Any, dict[str, Any]]] = {
     "ReconMOST 50": (Reconmost(), _STRENGTH),
-    "ReconMOST 50, Gaussian control": (Reconmost(prior=GAUSSIAN), _STRENGTH),
+    "ReconMOST 50, Gaussian control": (Reconmost(prior=GAUSSIAN, strength=0.5), _WEAKLY),
     "ReconMOST 1000": (Reconmost(steps=1000), {}),
     "MMPS": (Mmps(), _SAMPLING),
     "MMPS, Gaussian control": (Mmps(prior=GAUSSIAN), _SAMPLING),

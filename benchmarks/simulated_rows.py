@@ -101,17 +101,18 @@ def _ratios(found: Scores, reference: Scores, where: dict[str, Any]) -> list[Row
 
 
 def headlines(
-    hero: str, control: str, setting: str, baselines: list[str], rows: list[Row]
+    hero: str, controls: list[str], setting: str, baselines: list[str], rows: list[Row]
 ) -> dict[str, Headline]:
-    """Of the guided method that was best on the validation oceans."""
+    """Of the guided method that was best on the validation oceans; the best control counts."""
 
     def over(other: str, metric: str = "rmse") -> Any:
         return ratio_of(select(hero, setting, metric), select(other, setting, metric))
 
     best = smallest(*(select(name, setting, "rmse") for name in baselines))
+    control = smallest(*(select(name, setting, "rmse") for name in controls))
     heads = {
         "over_enoi": Headline(over(REFERENCE), ("<=", 0.95)),
-        "over_control": Headline(over(control), ("<=", 0.97)),
+        "over_control": Headline(ratio_of(select(hero, setting, "rmse"), control), ("<=", 0.97)),
         "over_best_baseline": Headline(ratio_of(select(hero, setting, "rmse"), best)),
         "crps_over_enoi": Headline(over(REFERENCE, "crps")),
         "mse_gridmean_unseen": Headline(select(hero, setting, "mse gridmean, unseen")),
