@@ -82,7 +82,7 @@ def write(protocol: Protocol, scored: Scored, settings: dict[str, Any]) -> None:
     """The result file and the scores of single cases."""
     rows = rows_of(scored)
     hero, weights = hero_of(protocol), protocol.learned.versions
-    controls = [f"{hero}, Gaussian control", "EOF optimal interpolation"]
+    controls = ["ReconMOST 50, Gaussian control", "EOF optimal interpolation"]
     heads = headlines(hero, controls, HEADLINE.name, list(BASELINES), rows)
     draft = Result(
         name=NAME,

@@ -27,7 +27,7 @@ VALIDATION_MODEL = "G"
 JUDGED = {"profiles": 2, "cells": 1}  # validation oceans behind every trial
 SEED = 0
 HEADLINE = Test("unbiased ocean", "unbiased", Profiles(7.5))
-SLOW = {"ReconMOST 1000": 6, "MMPS": 12, "MMPS, Gaussian control": 6}
+SLOW = {"MMPS": 12}
 """Methods that are asked for the headline's first cases only."""
 BLOCK = 3
 
