@@ -60,7 +60,7 @@ BASELINES: dict[str, tuple[Any, dict[str, Any]]] = {
         EofOi(),
         {
             "modes": LogUniform(20, 600, integer=True),
-            "observation_variance": LogUniform(1e-4, 1.0),
+            "observation_variance": LogUniform(1e-4, 30.0),
         },
     ),
     "DINEOF": (Dineof(), {"share": LogUniform(0.01, 0.1)}),

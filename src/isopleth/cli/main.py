@@ -13,11 +13,13 @@ import tyro
 
 from isopleth import __version__
 from isopleth.cli.arguments import Reconstruct, Results, Train
+from isopleth.cli.prepare import Prepare, prepare
 from isopleth.core.errors import IsoplethError
 
 __all__ = ["main"]
 
-_VERBS: dict[str, Callable[..., Reconstruct | Results | Train]] = {
+_VERBS: dict[str, Callable[..., Prepare | Reconstruct | Results | Train]] = {
+    "prepare": Prepare,
     "reconstruct": Reconstruct,
     "results": Results,
     "train": Train,
@@ -62,12 +64,14 @@ def _description() -> str:
     )
 
 
-def _start(arguments: Reconstruct | Results | Train, words: Sequence[str]) -> None:
+def _start(arguments: Prepare | Reconstruct | Results | Train, words: Sequence[str]) -> None:
     """Run the verb; its module is imported now, as that takes seconds that --help need not."""
     if isinstance(arguments, Results):
         from isopleth.cli.results import show_results
 
         return show_results(arguments)
+    if isinstance(arguments, Prepare):
+        return prepare(arguments)
     if isinstance(arguments, Train):
         from isopleth.cli.train import train
 
