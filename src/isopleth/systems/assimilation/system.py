@@ -1,0 +1,291 @@
+"""The composition: screen the reports, analyse, judge at withheld stations, write the analysis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from isopleth import __version__
+from isopleth.core.channels import Channels
+from isopleth.core.errors import InputError
+from isopleth.data.station_reports import Reports
+from isopleth.systems.assimilation.diagnostics import (
+    Departures,
+    desroziers,
+    innovations,
+    withheld_scores,
+)
+from isopleth.systems.assimilation.inputs import Inputs
+from isopleth.systems.assimilation.methods import Analysed, Method, Posed
+from isopleth.systems.assimilation.recipe import Recipe, standard
+from isopleth.systems.assimilation.screening import (
+    Readable,
+    located,
+    nearest_in_time,
+    within_reach,
+    without_gross,
+)
+from isopleth.systems.assimilation.statistics import Statistics, of_ensemble, stated
+
+__all__ = ["Assimilation", "Outcome"]
+
+_WITHHELD_MIN = 5
+"""Fewer places than this are not worth a score."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """An analysis and what is known about it.
+
+    Args:
+        inputs: What it started from.
+        reports: All rows of the table, each used or with its reason.
+        departures: Of the used ones.
+        analysed: Mean, spread and members.
+        background_deviation: `s_b`, shape (channel, lat, lon).
+        statistics: Of the static covariance, where the method has one.
+    """
+
+    inputs: Inputs
+    reports: Reports
+    departures: Departures
+    analysed: Analysed
+    background_deviation: Tensor
+    statistics: Statistics | None
+
+    def innovations(self) -> pd.DataFrame:
+        """See `diagnostics.innovations`."""
+        return innovations(self.departures, self.inputs.channels)
+
+    def desroziers(self) -> pd.DataFrame:
+        """See `diagnostics.desroziers`."""
+        return desroziers(self.departures, self.inputs.channels)
+
+    def stations(self) -> pd.DataFrame:
+        """Every row of the observations: used or rejected and why, and what the fields say."""
+        frame = self.reports.frame()
+        at = np.flatnonzero(self.reports.usable)
+        for name in ("background", "analysis"):
+            column = np.full(len(frame), np.nan)
+            column[at] = getattr(self.departures, name)
+            frame[name] = column
+        frame["status"] = np.where(self.reports.usable, "used", "rejected")
+        frame["reason"] = self.reports.reason
+        return frame
+
+
+@dataclass(frozen=True)
+class Assimilation:
+    """Settings: a method and a recipe."""
+
+    method: Method
+    recipe: Recipe = standard
+
+    def __call__(self, inputs: Inputs, reports: Reports) -> Outcome:
+        """Analyse.
+
+        Args:
+            inputs: Background and ensemble.
+            reports: As read; matched, screened and used here.
+
+        Raises:
+            InputError: If the method needs an ensemble that is not there, nothing is known of a
+                variable's error, or no observation can be used.
+        """
+        posed = self._posed(inputs)
+        screened = self._screened(posed, inputs, reports)
+        read = located(screened, inputs.channels)
+        analysed = self.method(posed, read)
+        return Outcome(
+            inputs=inputs,
+            reports=screened,
+            departures=self._departures(posed, read, analysed.mean),
+            analysed=analysed,
+            background_deviation=self.method.background_deviation(posed),
+            statistics=posed.statistics,
+        )
+
+    def trial(self, outcome: Outcome, *, share: float, seed: int) -> pd.DataFrame | None:
+        """Scores of an analysis that did not see a share of the places, at those places.
+
+        Args:
+            outcome: Brings inputs and screened reports.
+            share: Of the places with used observations.
+            seed: Of the draw.
+
+        Returns:
+            As `diagnostics.withheld_scores`; None where too few places would be withheld.
+        """
+        used = np.flatnonzero(outcome.reports.usable)
+        hidden = _places(outcome.reports.take(used), share, seed)
+        if hidden is None:
+            return None
+        posed, channels = self._posed(outcome.inputs), outcome.inputs.channels
+        kept = located(outcome.reports.take(used[~hidden]), channels)
+        judge = located(outcome.reports.take(used[hidden]), channels)
+        mean = self.method(posed, kept, errors=False).mean
+        return withheld_scores(self._departures(posed, judge, mean), channels)
+
+    def _posed(self, inputs: Inputs) -> Posed:
+        if self.method.needs_ensemble and inputs.members is None:
+            raise InputError(
+                "this method needs the members of an ensemble: give --ensemble, or use "
+                "--method 3dvar, which takes stated error statistics."
+            )
+        self._check_named(inputs.channels)
+        statistics = None
+        if self.method.needs_statistics:
+            statistics = (
+                stated(inputs.channels, self.recipe)
+                if inputs.members is None
+                else of_ensemble(inputs.channels, inputs.members, self.recipe)
+            )
+        return Posed(
+            channels=inputs.channels,
+            background=inputs.background,
+            members=inputs.members,
+            statistics=statistics,
+            recipe=self.recipe,
+        )
+
+    def _check_named(self, channels: Channels) -> None:
+        """Deviations and lengths that would change nothing are a mistake."""
+        for words, table in (("deviation", self.recipe.deviation), ("length", self.recipe.length)):
+            for name in table:
+                if not self.method.needs_statistics:
+                    raise InputError(
+                        f"the {words} of {name!r} is of no use to this method, whose errors are "
+                        "the members': leave it out, or use --method 3dvar."
+                    )
+                if not any(quantity.goes_by(name) for quantity in channels.quantities):
+                    known = ", ".join(quantity.name for quantity in channels.quantities)
+                    raise InputError(
+                        f"the {words} of {name!r} belongs to no variable of the background: it "
+                        f"has {known}."
+                    )
+
+    def _screened(self, posed: Posed, inputs: Inputs, reports: Reports) -> Reports:
+        found = reports.matched(inputs.channels.quantities)
+        found = within_reach(found, inputs.channels)
+        found = nearest_in_time(found, inputs.time, self.recipe.window_hours)
+        if found.usable.any():
+            read = located(found, inputs.channels)
+            spread = self.method.at(posed, read).numpy()
+            found = without_gross(found, read, inputs.background, spread, self.recipe.gross)
+        if not found.usable.any():
+            reasons, counts = np.unique(found.reason.astype(str), return_counts=True)
+            worst = int(counts.argmax())
+            raise InputError(
+                f"none of the {len(found):,} observations can be used; {counts[worst]:,} of them: "
+                f"{reasons[worst]}."
+            )
+        return found
+
+    def _departures(self, posed: Posed, read: Readable, mean: Tensor) -> Departures:
+        return Departures(
+            reports=read.reports,
+            background=read.of(posed.background),
+            analysis=read.of(mean),
+            spread=self.method.at(posed, read).numpy(),
+        )
+
+    def dataset(self, outcome: Outcome, *, members: bool = False) -> xr.Dataset:
+        """The analysis file: NAME, NAME_background, NAME_increment and their spreads.
+
+        Args:
+            outcome: To write.
+            members: Whether the analysed members are in it as NAME_members.
+        """
+        channels, found = outcome.inputs.channels, outcome.analysed
+        data: dict[str, xr.DataArray] = {}
+        for suffix, words, x in (
+            ("", "", found.mean),
+            ("_background", "background of ", outcome.inputs.background),
+            ("_increment", "analysis less background of ", found.mean - outcome.inputs.background),
+            ("_spread", "standard deviation of the analysis error of ", found.spread),
+            (
+                "_background_spread",
+                "standard deviation of the background error of ",
+                outcome.background_deviation,
+            ),
+        ):
+            if x is not None:
+                data |= _named_fields(channels, x, suffix, words)
+        if members and found.members is not None:
+            data |= _named_fields(
+                channels, found.members, "_members", "members of ", "realization"
+            )
+        data = {name: field.astype(np.float32) for name, field in data.items()}
+        dataset = xr.Dataset(data, attrs=self._attrs(outcome))
+        for name, attrs in _COORDINATES.items():
+            dataset[name].attrs = attrs
+        attrs = {"standard_name": "time", "axis": "T"}
+        time = outcome.inputs.time
+        if time is None:
+            seen = outcome.departures.reports.time
+            time = np.sort(seen[~np.isnat(seen)])[np.count_nonzero(~np.isnat(seen)) // 2]
+            attrs["comment"] = "median time of the observations; the background states none"
+        return dataset.assign_coords(time=((), time, attrs))
+
+    def _attrs(self, outcome: Outcome) -> dict[str, str | int | float]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        names = ", ".join(q.long_name for q in outcome.inputs.channels.quantities)
+        used = int(outcome.reports.usable.sum())
+        return {
+            "Conventions": "CF-1.11",
+            "title": f"Analysis of {names} from {used} observations",
+            "summary": self.method.words,
+            "method": self.method.words,
+            "history": f"{now} isopleth {__version__} assimilate",
+            "isopleth_version": __version__,
+            "recipe": json.dumps({k: _plain(v) for k, v in asdict(self.recipe).items()}),
+            "observations_used": used,
+            "observations_rejected": len(outcome.reports) - used,
+            "chi_square": outcome.analysed.chi_square,
+        }
+
+
+_COORDINATES = {
+    "lat": {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"},
+    "lon": {"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
+}
+
+
+def _named_fields(
+    channels: Channels, x: Tensor, suffix: str, words: str, lead: str | None = None
+) -> dict[str, xr.DataArray]:
+    found = {}
+    for quantity, field in channels.fields(torch.as_tensor(x), lead).items():
+        attrs = quantity.attrs
+        if suffix not in ("", "_background", "_members"):
+            attrs.pop("standard_name", None)
+        attrs["long_name"] = f"{words}{quantity.long_name}"
+        if suffix and quantity.units == "degC" and suffix != "_background":
+            attrs["units"] = "K" if suffix != "_members" else "degC"
+        found[f"{quantity.name}{suffix}"] = field.assign_attrs(attrs)
+        found[f"{quantity.name}{suffix}"].attrs = attrs
+    return found
+
+
+def _places(used: Reports, share: float, seed: int) -> npt.NDArray[np.bool_] | None:
+    """Which rows lie at the places that are hidden; None if too few."""
+    place = np.stack([used.latitude.round(3), used.longitude.round(3)], 1)
+    each, which = np.unique(place, axis=0, return_inverse=True)
+    count = round(share * len(each))
+    if count < _WITHHELD_MIN or len(each) - count < _WITHHELD_MIN:
+        return None
+    drawn = np.random.default_rng(seed).choice(len(each), count, replace=False)
+    return np.asarray(np.isin(which.ravel(), drawn))
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
