@@ -1,0 +1,28 @@
+"""Forward-mode derivatives: what a small change becomes, without a graph and without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["along"]
+
+
+def along(function: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Tensor:
+    """`f'(x) dx`, shape of `f(x)`; zero where f does not depend on x.
+
+    Reference: Griewank and Walther (2008), Evaluating Derivatives, sec. 3.1.
+
+    Args:
+        function: Differentiable.
+        x: Where.
+        dx: Direction, shape of x.
+
+    >>> along(torch.square, torch.tensor([3.0, 1.0]), torch.tensor([1.0, 0.5])).tolist()
+    [6.0, 1.0]
+    """
+    with torch.no_grad():
+        pushed: Tensor = torch.func.jvp(function, (x.contiguous(),), (dx.contiguous(),))[1]
+    return pushed
