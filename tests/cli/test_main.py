@@ -8,7 +8,14 @@ import isopleth
 from isopleth.cli import main, reconstruct
 from isopleth.core.errors import InputError
 
-HELP = [["--help"], ["reconstruct", "--help"], ["results", "-h"], ["train", "-h"]]
+HELP = [
+    ["--help"],
+    ["assimilate", "--help"],
+    ["prepare", "--help"],
+    ["reconstruct", "--help"],
+    ["results", "-h"],
+    ["train", "-h"],
+]
 WRONG = [[], ["bake"], ["reconstruct", "--no-such-option"], ["train", "it"]]
 
 

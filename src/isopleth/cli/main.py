@@ -13,12 +13,15 @@ import tyro
 
 from isopleth import __version__
 from isopleth.cli.arguments import Reconstruct, Results, Train
+from isopleth.cli.assimilate_arguments import Assimilate
 from isopleth.cli.prepare import Prepare, prepare
 from isopleth.core.errors import IsoplethError
 
 __all__ = ["main"]
 
-_VERBS: dict[str, Callable[..., Prepare | Reconstruct | Results | Train]] = {
+_Arguments = Assimilate | Prepare | Reconstruct | Results | Train
+_VERBS: dict[str, Callable[..., _Arguments]] = {
+    "assimilate": Assimilate,
     "prepare": Prepare,
     "reconstruct": Reconstruct,
     "results": Results,
@@ -64,7 +67,7 @@ def _description() -> str:
     )
 
 
-def _start(arguments: Prepare | Reconstruct | Results | Train, words: Sequence[str]) -> None:
+def _start(arguments: _Arguments, words: Sequence[str]) -> None:
     """Run the verb; its module is imported now, as that takes seconds that --help need not."""
     if isinstance(arguments, Results):
         from isopleth.cli.results import show_results
@@ -72,6 +75,10 @@ def _start(arguments: Prepare | Reconstruct | Results | Train, words: Sequence[s
         return show_results(arguments)
     if isinstance(arguments, Prepare):
         return prepare(arguments)
+    if isinstance(arguments, Assimilate):
+        from isopleth.cli.assimilate import assimilate
+
+        return assimilate(arguments, words)
     if isinstance(arguments, Train):
         from isopleth.cli.train import train
 
