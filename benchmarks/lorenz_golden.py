@@ -33,7 +33,7 @@ from lorenz_world import METHODS, Floats, Method, Twin, analysed, climate, draws
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "lorenz"
-SEEDS, CYCLES = tuple(range(25)), 1000
+SEEDS, CYCLES = tuple(range(10)), 1000
 SMOKE_SEEDS, SMOKE_CYCLES = (0,), 200
 CODE = (
     "src/isopleth/inference/kalman/*.py",

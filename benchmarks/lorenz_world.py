@@ -59,7 +59,7 @@ class Method:
 METHODS: dict[str, dict[str, Method]] = {
     "all variables": {
         "EnKF": Method("PertObs", members=40, inflation=1.06),
-        "ETKF": Method("Sqrt", members=24, inflation=1.013),
+        "ETKF": Method("Sqrt", members=24, inflation=1.04),
         "LETKF": Method("LETKF", members=7, inflation=1.04, radius=4.0),
         "3D-Var": Method("Var3D", scale=0.02),
         "4D-Var": Method("Var4D", scale=0.005, lag=3, iterations=2),
@@ -72,7 +72,12 @@ METHODS: dict[str, dict[str, Method]] = {
         "4D-Var": Method("Var4D", scale=0.015, lag=3, iterations=2),
     },
 }
-"""Settings after Sakov and Oke (2008) and DAPPER's own tables where they have one."""
+"""Settings after Sakov and Oke (2008) and DAPPER's own tables where they have one.
+
+The ETKF has no random rotations here, which both programs would draw differently; with the 1.013
+that goes with them it loses the truth in one seed of five, in both programs alike, and what is
+left then is how chaos amplifies rounding.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

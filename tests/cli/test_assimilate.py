@@ -36,6 +36,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     without.to_netcdf(path / "unitless.nc")
     members.isel(number=[0]).to_netcdf(path / "one.nc")
     members.isel(lat=slice(0, 5)).to_netcdf(path / "small.nc")
+    broken = members.copy(deep=True)
+    broken["t"][3, 1, 0, 2, 2] = np.nan
+    broken.to_netcdf(path / "nan.nc")
+    twice = (
+        members.isel(number=[0, 1])
+        .stack(run=("number", "time"))
+        .drop_vars(["run", "number", "time"])
+    )
+    twice = twice.transpose("run", ...).rename(run="time")
+    twice.assign_coords(time=np.tile(coords["time"], 2)).to_netcdf(path / "pairs.nc")
+    curved = without.isel(time=1, drop=True).rename(lat="y", lon="x").drop_vars(["y", "x"])
+    curved["t"].attrs = {"units": "K"}
+    lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")
+    curved.assign_coords(lat=(("y", "x"), lat2), lon=(("y", "x"), lon2)).to_netcdf(
+        path / "curved.nc"
+    )
     n = 20
     pd.DataFrame(
         {
@@ -65,6 +81,9 @@ def test_files_in_and_files_out(
     assert main(words(folder, out, "--ensemble", str(folder / "ens.nc"), "--withhold", "0.3")) == 0
     printed = capsys.readouterr()
     assert "LETKF" in printed.err
+    assert "Method: LETKF" in printed.out
+    assert "Localisation radius: 800 km of the recipe: there are too few places" in printed.out
+    assert "Ensemble: 5 members from ens.nc" in printed.out
     assert "Innovations before and after" in printed.out
     assert "stations that a second analysis did not see" in printed.out
     with xr.open_dataset(out) as data:
@@ -87,9 +106,50 @@ def test_without_an_ensemble_the_statistics_are_stated_and_printed(
 ) -> None:
     chosen = ("--deviation", "t=0.8", "--time", "2017-01-02T00:00", "--withhold", "0")
     assert main(words(folder, tmp_path / "a.nc", *chosen)) == 0
-    printed = capsys.readouterr().err
+    printed = capsys.readouterr().out
     assert "stated, not estimated" in printed
-    assert "air temperature at 500 hPa: 0.8 K, 300 km" in printed
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "stated, not estimated" in page
+    assert "0.8 K, 300 km" in page
+
+
+@pytest.mark.parametrize("method", ["3dvar", "hybrid", "etkf", "enkf"])
+def test_every_method_is_reported_alike(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    more = ("--ensemble", str(folder / "ens.nc"), "--method", method, "--members")
+    assert main(words(folder, tmp_path / "a.nc", *more)) == 0
+    printed = capsys.readouterr().out
+    head = "Note" if method == "3dvar" else "Ensemble"
+    assert f"{head}: 5 members from ens.nc" in printed
+    assert "Note: there are too few places to withhold some" in printed
+    assert ("from the deviations of 5 members" in printed) == (method in ("3dvar", "hybrid"))
+    assert ("fit at most 4 patterns" in printed) == (method in ("etkf", "enkf"))
+    assert ("static 0.50, ensemble 0.50 (not tuned)" in printed) == (method == "hybrid")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert ("fit at most 4 patterns" in page) == (method in ("etkf", "enkf"))
+    with xr.open_dataset(tmp_path / "a.nc") as data:
+        assert ("air_temperature_members" in data) == (method != "3dvar")
+        assert "too few places" in data.attrs["notes"]
+        spread = data["air_temperature_spread"] / data["air_temperature_background_spread"]
+        assert float(spread.min()) < 0.9
+
+
+@pytest.mark.parametrize("files", [("pairs.nc",), ("ens.nc",), ("bg.nc", "other.nc")])
+def test_forecasts_give_the_statistics(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], files: tuple[str, ...]
+) -> None:
+    with xr.open_dataset(folder / "ens.nc") as data:
+        data.isel(number=2).to_netcdf(folder / "other.nc")
+    given = [str(folder / name) for name in files]
+    assert main(words(folder, tmp_path / "a.nc", "--statistics", *given)) == 0
+    printed = capsys.readouterr().out
+    source = {
+        "pairs.nc": "2 differences of two forecasts in pairs.nc for the same time (NMC)",
+        "ens.nc": "the deviations of 5 members of ens.nc from their mean at each of 2 times",
+        "bg.nc": "2 differences of bg.nc and other.nc for the same time (NMC), times 0.71",
+    }[files[0]]
+    assert source in printed
 
 
 def test_a_background_without_time_takes_that_of_the_observations(
@@ -108,6 +168,18 @@ def test_a_background_without_time_takes_that_of_the_observations(
         ("bg.nc", ("--method", "letkf"), "--method 3dvar"),
         ("bg.nc", ("--ensemble", "one.nc"), "has 1 member"),
         ("bg.nc", ("--ensemble", "small.nc"), "another grid"),
+        ("bg.nc", ("--ensemble", "nan.nc"), "of member 3: leave that file or member out"),
+        ("nan.nc", (), "of member 3: leave that file or member out"),
+        ("curved.nc", (), "none is a field on one-dimensional latitude and longitude"),
+        ("bg.nc", ("--statistics", "bg.nc"), "there are 0 pairs of forecasts for one time"),
+        ("bg.nc", ("--statistics", "small.nc"), "another grid"),
+        ("bg.nc", ("--statistics", "a.nc", "b.nc", "c.nc"), "--statistics has 3 files"),
+        ("bg.nc", ("--statistics", "none.nc"), "there is no file"),
+        (
+            "bg.nc",
+            ("--ensemble", "ens.nc", "--statistics", "ens.nc"),
+            "--statistics is of no use to letkf",
+        ),
         ("bg.nc", ("--ensemble", "none.nc"), "there is no file"),
         ("bg.nc", ("--time", "2019-01-01"), "no fields for 2019"),
         ("bg.nc", ("--time", "soon"), "not understood"),
@@ -135,6 +207,44 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     )
     assert sentence in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grib_background(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A GRIB 2 sample of ecCodes, filled with a made-up temperature field."""
+    (folder / "bad.grib").write_bytes(b"GRIB\x00\x00\x00\x01 no message")
+    with monkeypatch.context() as patch:
+        patch.setattr("isopleth.data.states.find_spec", lambda _: None)
+        assert main(words(folder, tmp_path / "a.nc", background="bad.grib")) == 2
+    assert "pip install cfgrib" in capsys.readouterr().err
+    pytest.importorskip("cfgrib")
+    eccodes = pytest.importorskip("eccodes")
+    with (folder / "bg.grib").open("wb") as stream:
+        for level in (500, 850):
+            message = eccodes.codes_grib_new_from_samples("regular_ll_pl_grib2")
+            chosen = {
+                "Ni": 9, "Nj": 9, "latitudeOfFirstGridPointInDegrees": 70.0,
+                "latitudeOfLastGridPointInDegrees": 30.0,
+                "longitudeOfFirstGridPointInDegrees": 340.0,
+                "longitudeOfLastGridPointInDegrees": 20.0, "iDirectionIncrementInDegrees": 5.0,
+                "jDirectionIncrementInDegrees": 5.0, "shortName": "t", "level": level,
+                "dataDate": 20170102, "dataTime": 0,
+            }  # fmt: skip
+            for key, value in chosen.items():
+                eccodes.codes_set(message, key, value)
+            eccodes.codes_set_values(message, np.full(81, 260.0) + np.arange(81.0) / 100.0)
+            eccodes.codes_write(message, stream)
+            eccodes.codes_release(message)
+    assert main(words(folder, tmp_path / "a.nc", background="bg.grib")) == 0
+    with xr.open_dataset(tmp_path / "a.nc") as data:
+        assert data["air_temperature_background"].shape == (2, 9, 9)
+        assert str(data["time"].values)[:13] == "2017-01-02T00"
+    assert main(words(folder, tmp_path / "b.nc", background="bad.grib")) == 2
+    assert "cannot be read as one GRIB data set" in capsys.readouterr().err
 
 
 def test_what_is_read_is_not_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,8 @@ def test_every_public_metric_of_pairs_has_its_promise() -> None:
     promised = {promise.name.split(".")[0].removesuffix("_raw") for promise in PROMISES}
     # Another shape of answer or of argument, tested in tests/metrics.
     others = {
-        "Spectrum", "SpreadSkill", "coverage", "effective_resolution", "mse_gridmean",
-        "pit_ensemble", "rank_histogram", "weighted_mean", "zonal_spectrum",
+        "Spectrum", "SpreadSkill", "band_pass", "coverage", "doubling_time",
+        "effective_resolution", "first_doubling", "kinetic_energy_by_degree", "lanczos_weights",
+        "mse_gridmean", "pit_ensemble", "rank_histogram", "weighted_mean", "zonal_spectrum",
     }  # fmt: skip
     assert promised | others == set(metrics.__all__)

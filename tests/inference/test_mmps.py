@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from isopleth.core.errors import InputError
-from isopleth.inference.mmps import MMPS, conjugate_gradients
+from isopleth.inference.mmps import MMPS
 from isopleth.observe import MaskOperator, Observation
 from isopleth.observe.scaled import ScaledOperator
 
@@ -116,19 +116,6 @@ def test_one_evaluation_and_one_derivative_an_iteration(
     found = MMPS(network, [ocean.cells()], iterations=4)(noisy(ocean, 1.0), torch.tensor(1.0))
     assert (network.calls, len(products)) == (1, 4)
     assert not found.requires_grad
-
-
-def test_conjugate_gradients_are_exact_after_n_steps_and_stop_at_negative_curvature() -> None:
-    root = torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    M = root @ root.T + 0.1 * torch.eye(6)
-    b = torch.randn(4, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    L = torch.randn(6, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    z, carried = conjugate_gradients(lambda u: (u @ M, u @ L), b, M.diagonal(), 12)
-    assert torch.allclose(z, torch.linalg.solve(M, b.T).T)
-    assert torch.allclose(carried, z @ L)
-    z, carried = conjugate_gradients(lambda u: (-u @ M, u @ L), b, torch.ones(6), 12)
-    assert not z.any()
-    assert not carried.any()
 
 
 def test_settings_are_checked(ocean: GaussianOcean) -> None:

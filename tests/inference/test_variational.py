@@ -24,7 +24,6 @@ from isopleth.inference.variational import (
     StaticOI,
     ThreeDVar,
 )
-from isopleth.inference.variational.conjugate_gradients import conjugate_gradients
 from isopleth.observe import Observation
 from isopleth.observe.nonlinear import Combined
 
@@ -348,22 +347,3 @@ def test_bad_settings() -> None:
         StaticOI(covariance=root(), outer=0)
     with pytest.raises(InputError, match="0 members were asked for"):
         PerturbedMembers(ThreeDVar(Increment(root())), 0, torch.Generator())
-
-
-# --- conjugate gradients ---------------------------------------------------------------------
-
-
-def test_conjugate_gradients_stop_row_by_row() -> None:
-    A = draw(3, 6, 6, seed=1)
-    A = A @ A.mT + 0.5 * torch.eye(6)
-    b = draw(3, 6, seed=2)
-    exact = torch.linalg.solve(A, b)
-    solved = conjugate_gradients(
-        lambda u: torch.einsum("rij,rj->ri", A, u), b, torch.tensor([0.0, 1e-3, 1e9]), 60
-    )
-    assert torch.allclose(solved[0], exact[0])
-    left = (b - torch.einsum("rij,rj->ri", A, solved)).norm(dim=1)
-    assert 0.0 < float(left[1]) <= 1e-3
-    assert not solved[2].any()
-    negative = conjugate_gradients(lambda u: -u, b, torch.zeros(3), 9)
-    assert not negative.any()

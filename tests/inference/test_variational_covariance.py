@@ -49,9 +49,11 @@ def test_it_is_the_sample_covariance(
     assert torch.allclose(dense(half), 0.25 * C)
     assert torch.allclose(half.variance, 0.25 * covariance.variance)
     H = normal(CELLS, 5, seed=3)
-    HB, HBH = half.cross(lambda x: x.flatten(1) @ H, torch.ones(1).double())
-    assert torch.allclose(HB.flatten(1), 0.25 * H.T @ C)
-    assert torch.allclose(HBH, 0.25 * H.T @ C @ H)
+    crossed = half.cross(lambda x: x.flatten(1) @ H, torch.ones(1).double())
+    assert torch.allclose(crossed.HB.flatten(1), 0.25 * H.T @ C)
+    assert torch.allclose(crossed.HBH, 0.25 * H.T @ C @ H)
+    z = normal(2, 5, seed=4)
+    assert torch.allclose(crossed.increment(z).flatten(1), 0.25 * z @ H.T @ C)
 
 
 @pytest.mark.parametrize("kind", [SampleCovariance, MatrixCovariance])

@@ -213,6 +213,39 @@ def test_outer_loops_and_l_bfgs_reach_the_same_minimum_and_the_truth() -> None:
     assert bool((loops.history[1] > loops.cost).any())  # one loop was not enough
 
 
+class Approximate(Linear):
+    """A model that is a fifth too damped."""
+
+    def step(self, x: Tensor) -> Tensor:
+        return 0.8 * super().step(x)
+
+
+def test_inner_models_that_end_with_the_model_reach_its_minimum() -> None:
+    background = draw(2, SIZE, seed=3)
+    exact = four_d_var()(background, window())
+    solver = GaussNewton(outer=2, inner=80, tolerance=1e-11)
+    found = four_d_var(solver, inner=(Approximate(), Linear()))(background, window())
+    assert torch.allclose(found.state, exact.state, atol=1e-8)
+
+
+def test_an_inner_model_alone_lowers_the_cost_of_the_model() -> None:
+    background = draw(2, SIZE, seed=3)
+    exact = four_d_var()(background, window())
+    solver = GaussNewton(outer=6, inner=80, tolerance=1e-11)
+    found = four_d_var(solver, inner=(Approximate(),))(background, window())
+    assert (found.cost < found.first_cost).all()
+    assert (found.cost > exact.cost).all()  # its derivatives are not those of the model
+    assert not torch.allclose(found.state, exact.state, atol=1e-3)
+
+
+def test_an_inner_model_with_another_step_is_refused() -> None:
+    class Slow(Linear):
+        step_seconds = 7200.0
+
+    with pytest.raises(InputError, match="inner model has a step of 7200 s"):
+        four_d_var(inner=(Slow(),))
+
+
 def test_the_gradient_through_the_model_with_and_without_checkpoints() -> None:
     truth = spun_up()
     x = truth + 0.3 * draw(2, 12, seed=6)

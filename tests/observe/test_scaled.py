@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,16 @@ from torch import Tensor
 from isopleth.core.errors import InputError
 from isopleth.core.grid import Grid
 from isopleth.core.normalise import Standardise
-from isopleth.observe import Observation, PointOperator, ProfileOperator
+from isopleth.observe import (
+    Beam,
+    FootprintOperator,
+    Observation,
+    PointOperator,
+    ProfileOperator,
+    WeightedColumns,
+)
+from isopleth.observe.columns import ColumnOperator
+from isopleth.observe.matrix import MatrixOperator
 from isopleth.observe.scaled import ScaledOperator, standardised
 
 GRID = Grid.regular(30.0, levels=[0.0, 50.0, 200.0])
@@ -38,10 +49,25 @@ def seen() -> Observation:
     return Observation(values, at, torch.from_numpy(rng.uniform(0.1, 2.0, (20, 3))))
 
 
+def means() -> Observation:
+    """Footprints, whose terms are a list and not rows of equal length."""
+    beam = Beam(np.linspace(1e6, 3e6, 6), 1.5e6, np.linspace(0.0, 300.0, 6))
+    under = FootprintOperator(GRID, np.linspace(-80.0, 80.0, 6), np.arange(6) * 55.0, beam)
+    stream = torch.Generator().manual_seed(6)
+    values = torch.randn(6, 3, generator=stream, dtype=torch.float64)
+    return Observation(values, under, torch.tensor(0.3))
+
+
+OBSERVATIONS = pytest.mark.parametrize("observation", [seen, means])
+
+
+@OBSERVATIONS
 @pytest.mark.parametrize("by_level", [True, False])
-def test_the_likelihood_is_the_same(by_level: bool) -> None:
+def test_the_likelihood_is_the_same(
+    by_level: bool, observation: Callable[[], Observation]
+) -> None:
     z, scale = field(2, 4), scaling(by_level)
-    original, scaled = seen(), standardised(seen(), scale)
+    original, scaled = observation(), standardised(observation(), scale)
     x = scale.inverse(z)
     assert scaled.residual(z).numpy() == pytest.approx(original.residual(x).numpy(), abs=1e-12)
     assert torch.allclose(scaled.log_likelihood(z), original.log_likelihood(x))
@@ -49,9 +75,15 @@ def test_the_likelihood_is_the_same(by_level: bool) -> None:
     assert not bool(original.valid.all())
 
 
-def test_the_adjoint_is_exact() -> None:
-    operator = ScaledOperator(seen().operator, scaling(False).std)  # type: ignore[arg-type]
-    z, y = field(4), torch.randn(20, 3, dtype=torch.float64)
+@OBSERVATIONS
+def test_the_adjoint_and_the_matrix_are_exact(observation: Callable[[], Observation]) -> None:
+    plain = observation().operator
+    assert isinstance(plain, MatrixOperator)
+    operator = ScaledOperator(plain, scaling(False).std)
+    assert isinstance(operator, MatrixOperator)
+    stream = torch.Generator().manual_seed(8)
+    z = field(4)
+    y = torch.randn(operator.valid.shape, generator=stream, dtype=torch.float64)
     assert float((operator(z) * y).sum()) == pytest.approx(float((z * operator.adjoint(y)).sum()))
     dense = operator.matrix().to_dense() @ z.flatten()
     assert torch.allclose(dense, operator(z).flatten())
@@ -80,6 +112,10 @@ def test_other_levels_and_other_operators_are_refused() -> None:
     squared = Observation(torch.ones(1), Speed(), torch.tensor(1.0))
     with pytest.raises(InputError, match="Speed is not a weighted sum"):
         standardised(squared, scaling(True))
+    # linear, with an adjoint, but nobody has written its matrix down
+    mixed = WeightedColumns(ColumnOperator(GRID, [0.0], [0.0]), [[0.2, 0.3, 0.5]])
+    with pytest.raises(InputError, match="WeightedColumns is not a weighted sum"):
+        standardised(Observation(torch.ones(1, 1), mixed, torch.tensor(1.0)), scaling(True))
     wrong = PointOperator(Grid.regular(30.0, levels=[0.0]), [0.0], [0.0])
     with pytest.raises(InputError, match="does not fit"):
         standardised(Observation(torch.ones(1), wrong, torch.tensor(1.0)), scaling(True))

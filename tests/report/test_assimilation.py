@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
-from isopleth.report.assimilation import AssimilationMaterial, compose_assimilation
+from isopleth.report.assimilation import AssimilationMaterial, _changes, compose_assimilation
 from isopleth.report.assimilation_maps import open_map_figure
 from isopleth.report.figures import LAND
 from isopleth.report.maps import Panel
@@ -69,6 +69,8 @@ def material(**changes: object) -> AssimilationMaterial:
         ),
         "withheld": None,
         "truth": None,
+        "basis": (("Method", "a method"), ("Static covariance", "from <pairs>")),
+        "notes": ("the minimisation diverged after 2 iterations",),
         "statistics": (),
         "provenance": {"command": "isopleth assimilate"},
     }
@@ -83,6 +85,23 @@ def test_the_page_says_what_was_rejected_and_that_data_are_synthetic() -> None:
     assert "Error of the analysis" not in text
     assert "stations that a second analysis" not in text
     assert "\u2013" in text
+    assert "The minimisation diverged after 2 iterations." in text
+    assert "from &lt;pairs&gt;" in text
+    assert "Errors implied by the departures before and after." in text
+
+
+def test_what_was_left_alone_has_no_colour() -> None:
+    scale = _changes(np.linspace(-0.55, 0.55, 100), "K")
+    np.testing.assert_allclose(scale.levels, [-0.6, -0.4, -0.2, 0.2, 0.4, 0.6])
+    assert scale.ticks == list(scale.levels)
+    assert np.ptp(scale.cmap(scale.norm(0.0))[:3]) < 0.03
+
+
+def test_the_withheld_score_is_told_first() -> None:
+    numbers = {"what": ["t", "q"], "unit": ["K", ""], "n": [3, 3], "error": [0.1, 0.1]}
+    withheld = pd.DataFrame({**numbers, "rms_background": [1.0, 1.0], "rms_analysis": [0.5, 1.1]})
+    page = compose_assimilation(material(withheld=withheld))
+    assert "20% below the background's on average, smaller for 1 of 2 fields" in page.lead[1]
 
 
 def test_statistics_have_their_chapter_where_there_are_any() -> None:

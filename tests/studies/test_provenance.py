@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isopleth.core.errors import DataMissingError
-from isopleth.studies import device_description, git_commit, sha256_of, stamp
+from isopleth.studies import code_digest, device_description, git_commit, sha256_of, stamp
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -65,3 +65,13 @@ def test_stamp_fits_a_result(repository: Path, make_result) -> None:
     fields = stamp(repository)
     assert abs((date.fromisoformat(fields["date"]) - date.today()).days) <= 1
     assert make_result(**fields).commit == "unknown"
+
+
+def test_the_digest_of_code_is_of_what_it_does(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("a.py", "b.py", "c.py"))
+    first.write_text('def f(x):\n    """Words."""\n    return x + 1  # a reason\n')
+    second.write_text('"""Others."""\n\ndef f(x):\n    return (x + 1)\n')
+    third.write_text("def f(x):\n    return x + 2\n")
+    assert code_digest(first) == code_digest(second)
+    assert code_digest(first) != code_digest(third)
+    assert code_digest(first, third) != code_digest(third, first)

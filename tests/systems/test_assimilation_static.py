@@ -17,10 +17,12 @@ from isopleth.core.quantities import named_quantity
 from isopleth.data.station_reports import read_report_frame
 from isopleth.inference.variational import GaussNewton, Increment, RootedCovariance, ThreeDVar
 from isopleth.systems.assimilation.covariance import KernelCovariance, columns_of, nodes_near
-from isopleth.systems.assimilation.exact import Innovations
+from isopleth.systems.assimilation.exact import KernelSeen
 from isopleth.systems.assimilation.recipe import standard
+from isopleth.systems.assimilation.sample import Sample
 from isopleth.systems.assimilation.screening import Readable, located
-from isopleth.systems.assimilation.statistics import of_ensemble, stated
+from isopleth.systems.assimilation.solving import analysis_deviation, solve
+from isopleth.systems.assimilation.statistics import gaussian_of, stated
 
 LAT, LON = np.arange(60.0, 29.0, -5.0), np.arange(0.0, 41.0, 5.0)
 LENGTH = (600.0, 900.0)
@@ -101,16 +103,21 @@ def test_the_analysis_is_optimal_interpolation(
     background = torch.full(channels.shape, 250.0, dtype=torch.float64)
     d = seen.reports.value - seen.of(background)
     S = H @ B @ H.T + R
-    system = Innovations(covariance, seen)
-    found = system.solve(background, iterations=200, tolerance=1e-10)
-    assert found.converged
+    system = KernelSeen(covariance, seen)
+    found = solve(system, seen, background, iterations=200, tolerance=1e-10)
+    assert found.remarks == ()
     wanted = B @ H.T @ np.linalg.solve(S, d)
     np.testing.assert_allclose(found.increment.numpy().ravel(), wanted, atol=1e-7)
     np.testing.assert_allclose(found.chi_square, d @ np.linalg.solve(S, d) / d.size, rtol=1e-8)
     np.testing.assert_allclose(system.deviation, np.sqrt(np.diag(H @ B @ H.T)), rtol=1e-10)
     exact = np.sqrt(np.diag(B - B @ H.T @ np.linalg.solve(S, H @ B)))
-    np.testing.assert_allclose(system.analysis_deviation(30).ravel(), exact, rtol=1e-8)
-    fewer = system.analysis_deviation(10).ravel()
+
+    def deviation(nearest: int) -> np.ndarray:
+        grid, variance = channels.grid, covariance.variance
+        return analysis_deviation(system, seen, grid, variance, nearest).numpy().ravel()
+
+    np.testing.assert_allclose(deviation(30), exact, rtol=1e-8)
+    fewer = deviation(10)
     assert (fewer >= exact - 1e-9).all()
     assert np.median(fewer / exact) < 1.1
 
@@ -121,7 +128,8 @@ def test_the_dual_form_is_the_minimum_of_the_primal(
     background = torch.full(channels.shape, 250.0, dtype=torch.float64)
     solver = GaussNewton(outer=1, inner=200, tolerance=1e-9)
     primal = ThreeDVar(Increment(covariance), solver)(background, [seen.observation])
-    dual = Innovations(covariance, seen).solve(background, iterations=200, tolerance=1e-10)
+    system = KernelSeen(covariance, seen)
+    dual = solve(system, seen, background, iterations=200, tolerance=1e-10)
     torch.testing.assert_close(primal.state, background + dual.increment, rtol=0.0, atol=1e-6)
     np.testing.assert_allclose(2.0 * float(primal.cost) / 30, dual.chi_square, rtol=1e-6)
 
@@ -130,9 +138,42 @@ def test_too_few_iterations_are_told(
     channels: Channels, covariance: KernelCovariance, seen: Readable
 ) -> None:
     background = torch.full(channels.shape, 250.0, dtype=torch.float64)
-    assert not (
-        Innovations(covariance, seen).solve(background, iterations=2, tolerance=1e-10).converged
-    )
+    system = KernelSeen(covariance, seen)
+    found = solve(system, seen, background, iterations=2, tolerance=1e-10)
+    assert found.iterations == 2
+    assert "had not converged after 2 iterations: the analysis is" in found.remarks[0]
+
+
+@pytest.mark.parametrize("broken", [np.nan, -1e6])
+def test_a_minimisation_that_diverges_keeps_the_best_before(
+    channels: Channels, covariance: KernelCovariance, seen: Readable, broken: float
+) -> None:
+    background = torch.full(channels.shape, 250.0, dtype=torch.float64)
+    sound = KernelSeen(covariance, seen)
+
+    class Breaking:
+        """The eleventh product is not one of a covariance."""
+
+        deviation, increment, calls = sound.deviation, staticmethod(sound.increment), 0
+
+        def product(self, u: np.ndarray) -> np.ndarray:
+            self.calls += 1
+            return broken * u if self.calls == 11 else sound.product(u)
+
+    found = solve(Breaking(), seen, background, iterations=50, tolerance=1e-10)
+    assert "the minimisation diverged after 10 iterations" in found.remarks[0]
+    before = solve(sound, seen, background, iterations=10, tolerance=1e-10)
+    torch.testing.assert_close(found.increment, before.increment)
+    inverse, R = np.linalg.pinv(dense(covariance), rcond=1e-10), seen.reports.error**2
+
+    def cost(x: torch.Tensor) -> float:
+        """Twice J."""
+        departure, flat = seen.reports.value - seen.of(background + x), x.numpy().ravel()
+        return float(flat @ inverse @ flat + (departure**2 / R).sum())
+
+    ratio = cost(found.increment) / cost(torch.zeros_like(background))
+    assert ratio < 1.0
+    assert f"lowest cost, {ratio:.0%} of the background's" in found.remarks[0]
 
 
 def test_numbers_that_are_no_covariance(channels: Channels) -> None:
@@ -154,7 +195,8 @@ def test_statistics_come_back_from_a_large_ensemble(
     flat = replace(covariance, deviation=torch.full(channels.shape, 1.5, dtype=torch.float64))
     generator = torch.Generator().manual_seed(2)
     v = torch.randn(400, *flat.control_shape, generator=generator, dtype=torch.float64)
-    found = of_ensemble(channels, 250.0 + flat.sqrt(v), replace(standard, shrink=0.0))
+    sample = Sample(3.0 + flat.sqrt(v), "draws")
+    found = gaussian_of(channels, sample, replace(standard, shrink=0.0))
     np.testing.assert_allclose(found.deviation.numpy(), 1.5, rtol=0.05)
     np.testing.assert_allclose(found.length_km, LENGTH, rtol=0.1)
     total = LENGTH[0] ** 2 + LENGTH[1] ** 2

@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from isopleth.cli import record
 from isopleth.cli.assimilate_arguments import Assimilate
+from isopleth.cli.assimilate_inputs import demonstrated, read
+from isopleth.cli.assimilate_record import Done, material_of
 from isopleth.cli.output import write_analysis
 from isopleth.cli.screen import Screen
 from isopleth.core.errors import DataMissingError, InputError
-from isopleth.data.states import open_states, read_states, times_of
-from isopleth.data.station_reports import Reports, read_report_frame, read_reports
 from isopleth.report.assimilation import AssimilationMaterial, write_assimilation_report
-from isopleth.report.assimilation_words import tables
+from isopleth.report.assimilation_words import EXPLAINED, tables
 from isopleth.systems.assimilation import (
     Assimilation,
-    Inputs,
+    Hybrid,
     LocalEnsemble,
     Method,
-    Outcome,
     Recipe,
     Static,
-    chosen_time,
-    combined,
-    demo,
+    WholeEnsemble,
     standard,
 )
 
 __all__ = ["assimilate"]
 
-METHODS: dict[str, Callable[[], Method]] = {"3dvar": Static, "letkf": LocalEnsemble}
+METHODS: dict[str, Callable[[], Method]] = {
+    "3dvar": Static,
+    "hybrid": Hybrid,
+    "letkf": LocalEnsemble,
+    "etkf": WholeEnsemble.etkf,
+    "enkf": WholeEnsemble.enkf,
+}
 """Name on the command line -> method: the only place where a word selects one."""
 
 _MOST_WITHHELD = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    inputs: Inputs
-    reports: Reports
-    demonstration: demo.Demonstration | None
+_MOST_FILES = 2
 
 
 def assimilate(asked: Assimilate, words: Sequence[str]) -> None:
@@ -63,23 +57,39 @@ def assimilate(asked: Assimilate, words: Sequence[str]) -> None:
     recipe = _checked(asked)
     with Screen() as screen:
         with screen.step("reading"):
-            job = _demonstrated(asked) if asked.demo else _read(asked)
+            job = demonstrated(asked.seed) if asked.demo else read(asked, recipe)
         name = asked.method or ("3dvar" if job.inputs.members is None else "letkf")
         system = Assimilation(METHODS[name](), recipe)
-        for note in job.inputs.notes:
-            screen.say(f"background: {note}")
+        if asked.statistics and not system.method.needs_statistics:
+            raise InputError(
+                f"--statistics is of no use to {name}, whose errors are the members': leave it "
+                "out, or use --method 3dvar or hybrid."
+            )
         screen.say(f"method: {system.method.words}")
+        with screen.step("statistics and screening"):
+            case = system.prepared(job.inputs, job.reports)
+        choice = None
+        if asked.radius is None and system.method.localised:
+            with screen.step("choosing the radius"):
+                case, choice = system.tuned(case, share=asked.withhold, seed=asked.seed)
         with screen.step("analysis"):
-            outcome = system(job.inputs, job.reports)
-        _say_statistics(outcome, screen)
-        for remark in outcome.analysed.remarks:
-            screen.say(f"note: {remark}")
+            outcome = system.analysed(case)
         withheld = None
         if asked.withhold:
             with screen.step("trial without the withheld stations"):
                 withheld = system.trial(outcome, share=asked.withhold, seed=asked.seed)
         with screen.step("writing"):
-            material = _material(asked, words, job, outcome, withheld, system, screen)
+            done = Done(
+                asked=asked,
+                words=words,
+                job=job,
+                system=system,
+                outcome=outcome,
+                choice=choice,
+                withheld=withheld,
+                seconds=screen.seconds,
+            )
+            material = material_of(done)
             paths = _write(asked, material)
     _print(material)
     print(f"analysis: {paths[0]}\nstations: {paths[1]}\nreport: {paths[2]}", flush=True)
@@ -113,8 +123,14 @@ def _check_sources(asked: Assimilate) -> None:
         "--observations": asked.observations,
         "--ensemble": asked.ensemble,
     }
+    if len(asked.statistics) > _MOST_FILES:
+        raise InputError(
+            f"--statistics has {len(asked.statistics)} files: give one, or two of forecasts for "
+            "the same times."
+        )
+    given |= {f"--statistics {n}": path for n, path in enumerate(asked.statistics)}
     if asked.demo:
-        other = next((name for name, path in given.items() if path is not None), None)
+        other = next((name.split()[0] for name, path in given.items() if path is not None), None)
         if other or asked.time:
             raise InputError(f"--demo brings its own data: leave {other or '--time'} out.")
         return
@@ -148,110 +164,6 @@ def _numbers(option: str, words: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _demonstrated(asked: Assimilate) -> _Job:
-    found = demo.prepare(asked.seed)
-    return _Job(found.inputs, read_report_frame(found.table), found)
-
-
-def _read(asked: Assimilate) -> _Job:
-    """Files at the time that is wanted, or that has most observations."""
-    assert asked.background is not None
-    assert asked.observations is not None
-    with open_states(asked.background) as data:
-        # Times are needed to choose the fields, levels to know the unit of the table's.
-        times = times_of(data)
-        first = times[0] if times.size else None
-        vertical = read_states(data, first, asked.background.name).vertical
-        reports = read_reports(asked.observations, vertical)
-        time = _wanted(asked, times)
-        if time is None:
-            time = chosen_time(times, reports.time[reports.usable], asked.window_hours)
-        state = read_states(data, time, asked.background.name)
-    if asked.ensemble is None:
-        return _Job(combined(state, None), reports, None)
-    with open_states(asked.ensemble) as data:
-        others = times_of(data)
-        members = read_states(data, time if others.size else None, asked.ensemble.name)
-    return _Job(combined(state, members), reports, None)
-
-
-def _wanted(asked: Assimilate, times: np.ndarray) -> np.datetime64 | None:
-    if asked.time is None:
-        return None
-    try:
-        return np.datetime64(asked.time.removesuffix("Z"), "ns")
-    except ValueError as error:
-        raise InputError(
-            f"--time {asked.time!r} is not understood: write it as 2017-01-02T00:00."
-        ) from error
-
-
-def _say_statistics(outcome: Outcome, screen: Screen) -> None:
-    if outcome.statistics is None:
-        return
-    screen.say(f"background error statistics: {outcome.statistics.source}")
-    for line in outcome.statistics.lines(outcome.inputs.channels):
-        screen.say(f"  {line}")
-
-
-def _material(
-    asked: Assimilate,
-    words: Sequence[str],
-    job: _Job,
-    outcome: Outcome,
-    withheld: pd.DataFrame | None,
-    system: Assimilation,
-    screen: Screen,
-) -> AssimilationMaterial:
-    truth = None
-    analysis = system.dataset(outcome, members=asked.members)
-    facts = _facts(asked, words, outcome, screen)
-    analysis.attrs |= {
-        "history": f"{facts['date']} {facts['command']}",
-        "provenance": json.dumps(facts, default=str),
-    }
-    if job.demonstration is not None:
-        truth = job.demonstration.errors(outcome.analysed.mean)
-        analysis.attrs |= {"data_note": demo.NOTE}
-        analysis.attrs["title"] = f"Demonstration: {analysis.attrs['title']}"
-    return AssimilationMaterial(
-        analysis=analysis,
-        stations=outcome.stations(),
-        innovations=outcome.innovations(),
-        desroziers=outcome.desroziers(),
-        withheld=withheld,
-        truth=truth,
-        statistics=_statistics(outcome),
-        provenance=facts,
-    )
-
-
-def _statistics(outcome: Outcome) -> tuple[str, ...]:
-    found = outcome.statistics
-    if found is None:
-        return ()
-    return (f"From {found.source}.", *found.lines(outcome.inputs.channels))
-
-
-def _facts(
-    asked: Assimilate, words: Sequence[str], outcome: Outcome, screen: Screen
-) -> dict[str, object]:
-    files = [p for p in (asked.background, asked.observations, asked.ensemble) if p is not None]
-    inputs = outcome.inputs
-    return {
-        "command": record.command_line(words),
-        **record.stamp(),
-        "versions": record.versions(),
-        "input": demo.sources() if asked.demo else record.hashes(files),
-        "time": "not stated" if inputs.time is None else f"{str(inputs.time)[:16]} UTC",
-        "grid": f"{' x '.join(map(str, inputs.channels.shape))} channels, rows and columns",
-        "notes": [*inputs.notes, *outcome.analysed.remarks],
-        "seed": asked.seed,
-        "wall_time": record.rounded(screen.seconds),
-        "peak_memory": f"{record.peak_memory_gb():.2f} GB",
-    }
-
-
 def _targets(out: Path) -> tuple[Path, Path, Path]:
     return out, out.with_suffix(".stations.csv"), out.with_suffix(".html")
 
@@ -279,10 +191,17 @@ def _write_table(stations: pd.DataFrame, path: Path) -> None:
 
 
 def _print(material: AssimilationMaterial) -> None:
-    note = material.analysis.attrs.get("data_note")
-    if note:
-        print(f"\n{note}")
+    data_note = material.analysis.attrs.get("data_note")
+    if data_note:
+        print(f"\n{data_note}")
+    print()
+    for head, text in material.basis:
+        print(f"{head}: {text}")
+    for note in material.notes:
+        print(f"Note: {note}")
     for title, columns, rows in tables(material):
         frame = pd.DataFrame(rows, columns=list(columns))
         print(f"\n{title}\n{frame.to_string(index=False)}")
+        if title in EXPLAINED:
+            print(EXPLAINED[title])
     print()

@@ -36,9 +36,17 @@ class Assimilate:
     ensemble: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Members on the grid of the background; their deviations give its error statistics."""
 
-    method: Annotated[Literal["3dvar", "letkf"] | None, arg(help_behavior_hint="")] = None
-    """3dvar: a static covariance, of the ensemble or of stated numbers; letkf: local ensemble
-    transform, needs an ensemble (default: letkf with an ensemble, else 3dvar)."""
+    statistics: Annotated[tuple[Path, ...], arg(metavar="FILE...", help_behavior_hint="")] = ()
+    """Forecasts that the static covariance is estimated from: one file with members at one or more
+    times, or with two forecasts for the same times, or two files of forecasts for the same times
+    from different leads (default: of the ensemble, else stated numbers, which are printed)."""
+
+    method: Annotated[
+        Literal["3dvar", "hybrid", "letkf", "etkf", "enkf"] | None, arg(help_behavior_hint="")
+    ] = None
+    """3dvar: a static covariance, of forecasts, of the ensemble or of stated numbers; the others
+    need an ensemble. hybrid: static and ensemble covariance together; letkf: local ensemble
+    transform; etkf, enkf: without localisation (default: letkf with an ensemble, else 3dvar)."""
 
     out: Annotated[Path, arg(metavar="FILE")] = Path("analysis.nc")
     """Analysis to write, .nc or .zarr; beside it go the report (.html) and the table of the
@@ -52,14 +60,15 @@ class Assimilate:
     """Observations up to this long before and after are used, as if made at the time."""
 
     deviation: Annotated[tuple[str, ...], arg(metavar="NAME=SD...", help_behavior_hint="")] = ()
-    """Standard deviation of the background's error for 3dvar, in the unit of the variable, as
-    air_temperature=1.2 (default: of the ensemble, else stated numbers, which are printed)."""
+    """Standard deviation of the background's error for 3dvar and hybrid, in the unit of the
+    variable, as air_temperature=1.2."""
 
     length: Annotated[tuple[str, ...], arg(metavar="NAME=KM...", help_behavior_hint="")] = ()
-    """Length of the background's error correlation for 3dvar, km, likewise."""
+    """Length of the background's error correlation for 3dvar and hybrid, km, likewise."""
 
     radius: Annotated[float | None, arg(metavar="KM", help_behavior_hint="")] = None
-    """Distance beyond which an observation has no influence in letkf (default: of the recipe)."""
+    """Distance beyond which an observation has no influence in letkf and in the ensemble's part of
+    hybrid (default: the one that suits observations hidden for this choice)."""
 
     gross: Annotated[float, arg(metavar="N")] = 5.0
     """Observations farther from the background than so many expected deviations are rejected."""

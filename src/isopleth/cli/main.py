@@ -14,14 +14,18 @@ import tyro
 from isopleth import __version__
 from isopleth.cli.arguments import Reconstruct, Results, Train
 from isopleth.cli.assimilate_arguments import Assimilate
+from isopleth.cli.evaluate import Evaluate, evaluate
+from isopleth.cli.forecast_arguments import ForecastArguments
 from isopleth.cli.prepare import Prepare, prepare
 from isopleth.core.errors import IsoplethError
 
 __all__ = ["main"]
 
-_Arguments = Assimilate | Prepare | Reconstruct | Results | Train
+_Arguments = Assimilate | Evaluate | ForecastArguments | Prepare | Reconstruct | Results | Train
 _VERBS: dict[str, Callable[..., _Arguments]] = {
     "assimilate": Assimilate,
+    "evaluate": Evaluate,
+    "forecast": ForecastArguments,
     "prepare": Prepare,
     "reconstruct": Reconstruct,
     "results": Results,
@@ -75,10 +79,16 @@ def _start(arguments: _Arguments, words: Sequence[str]) -> None:
         return show_results(arguments)
     if isinstance(arguments, Prepare):
         return prepare(arguments)
+    if isinstance(arguments, Evaluate):
+        return evaluate(arguments)
     if isinstance(arguments, Assimilate):
         from isopleth.cli.assimilate import assimilate
 
         return assimilate(arguments, words)
+    if isinstance(arguments, ForecastArguments):
+        from isopleth.cli.forecast import forecast
+
+        return forecast(arguments, words)
     if isinstance(arguments, Train):
         from isopleth.cli.train import train
 

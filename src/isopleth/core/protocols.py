@@ -1,7 +1,8 @@
 """Protocols: how the layers know one another without importing one another.
 
 `y = A(x) + e`: an operator is `A`, an observation is `y` with `A` and the covariance of `e`, and
-an analysis answers with members of `x | y`. Axes of x: `(..., level, lat, lon)`.
+an analysis answers with members of `x | y`. Axes of x: `(..., level, lat, lon)`. A codec says the
+same x in other, mostly fewer, numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Analysis", "LinearOperator", "Observed", "Operator"]
+__all__ = ["Analysis", "Codec", "LinearOperator", "Observed", "Operator"]
 
 
 @runtime_checkable
@@ -67,4 +68,21 @@ class Analysis(Protocol):
 
     def __call__(self, background: Tensor, observations: Sequence[Observed]) -> Tensor:
         """Members of `x | y`, shape `(member, ..., level, lat, lon)`."""
+        ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """A latent description z of states x: `x ~ decode(encode(x))`; both ways differentiable.
+
+    Rows of the leading axes do not see one another. The shapes of a state and of a latent are the
+    codec's own.
+    """
+
+    def encode(self, x: Tensor) -> Tensor:
+        """From `(..., *state)` to the latent, or its mean, `(..., *latent)`."""
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """From `(..., *latent)` to `(..., *state)`."""
         ...

@@ -256,8 +256,8 @@ def _starts_as_grib(path: Path) -> bool:
 def _open_grib(path: Path) -> xr.Dataset:
     if find_spec("cfgrib") is None:
         raise DataMissingError(
-            f"{path.name} is GRIB, which needs the package cfgrib: run `pip install cfgrib`, or "
-            "convert the file to NetCDF."
+            f"{path.name} is GRIB, which needs the package cfgrib: run `pip install cfgrib` (the "
+            "extra isopleth[grib]), or convert the file to NetCDF."
         )
     try:
         return xr.open_dataset(path, engine="cfgrib", backend_kwargs={"indexpath": ""})

@@ -16,11 +16,11 @@ from isopleth.dynamics.rollout import final
 __all__ = ["SPIN_UP_DAYS", "load_world", "nature_run", "spun_up"]
 
 SPIN_UP_DAYS = 180
-"""The variance of the streamfunction falls for this long after the shipped start."""
+"""Until the shipped start and the noise on it have left the variance; see docs/worlds.md."""
 
 _DAY = 86_400.0
 _SPREAD = 0.3
-"""Of the shipped start's anomaly: its members forget one another within weeks."""
+"""Share of the start's own vorticity; members forget one another within weeks."""
 
 
 def load_world(recipe: QG3Recipe = T21) -> QuasiGeostrophic:
@@ -37,14 +37,15 @@ def spun_up(
 ) -> Tensor:
     """Independent states of the world's climate, shape (members, 3, (T + 1)^2).
 
-    Each starts from the shipped potential vorticity plus noise of its spectrum, a share of its
-    size, and runs for `days`.
+    Each starts from the shipped potential vorticity plus noise, a share of what it has above the
+    planet's own at every degree, and runs for `days`. The first members do not depend on how many
+    there are.
 
     Args:
         world: Whose climate it is.
         members: How many states, at least 1.
         generator: Of the noise, on the CPU.
-        days: Length of the spin-up.
+        days: Length of the spin-up, `SPIN_UP_DAYS` unless there is a reason.
 
     Raises:
         InputError: If there is no member or the spin-up is no whole number of steps.
@@ -53,8 +54,11 @@ def spun_up(
         raise InputError(f"{members} members: ask for at least 1.")
     sphere = world.sphere
     start = sphere.analysis(torch.from_numpy(load_initial(sphere.grid)).to(sphere.values))
-    size = (sphere.power(start) / (2 * torch.arange(sphere.truncation + 1) + 1)).sqrt()
-    noise = torch.randn(members, *start.shape, generator=generator).to(start)
+    planet = world.from_streamfunction(start.new_zeros(3, *sphere.grid.shape))
+    power = sphere.power(start - planet) / (2 * torch.arange(sphere.truncation + 1) + 1)
+    size = power.sqrt()
+    each = [torch.randn(start.shape, generator=generator) for _ in range(members)]
+    noise = torch.stack(each).to(start)
     z = start + _SPREAD * size[..., sphere.degree] * noise * (sphere.degree > 0)
     with torch.no_grad():
         return final(world.step, z, _steps(days * _DAY, world))

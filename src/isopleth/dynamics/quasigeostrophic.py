@@ -161,8 +161,8 @@ class QuasiGeostrophic(nn.Module):
 
     def _tendency(self, q: Tensor) -> Tensor:
         psi, linear = torch.baddbmm(self._constant, self._linear, q).split([3, 3], 1)
-        drag = nn.functional.pad((self._drag @ psi[:, 2])[:, None], (0, 0, 2, 0))
-        return self._advection(psi, q, linear + drag)
+        lowest = torch.addmm(linear[:, 2], self._drag, psi[:, 2])
+        return self._advection(psi, q, torch.cat([linear[:, :2], lowest[:, None]], 1))
 
 
 def _check(recipe: QG3Recipe, surface: Surface, forcing: Tensor) -> None:

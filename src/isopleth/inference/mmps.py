@@ -20,16 +20,13 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from isopleth.core.conjugate_gradients import conjugate_gradients
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import Observed
 from isopleth.observe.stacked import Stacked
 from isopleth.priors.noise_level import per_row
 
-__all__ = ["MMPS", "CovariantPrior", "conjugate_gradients"]
-
-Product = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-_CONVERGED = 1e-6  # of the first residual, in the norm of the preconditioner
+__all__ = ["MMPS", "CovariantPrior"]
 
 
 @runtime_checkable
@@ -86,8 +83,11 @@ class MMPS:
             return R * u + seen(spread), spread
 
         with torch.no_grad():
-            _, increment = conjugate_gradients(
-                product, seen.residual(mean), self._diagonal(mean, sigma), self.iterations
+            increment = conjugate_gradients(
+                product,
+                seen.residual(mean),
+                diagonal=self._diagonal(mean, sigma),
+                iterations=self.iterations,
             )
             return mean + increment
 
@@ -115,50 +115,3 @@ class MMPS:
         gain = self._seen(torch.ones_like(mean[:1])).square()
         s2 = per_row(sigma, mean).square().flatten(1)
         return self._seen.variance.to(mean) + gain * s2 / (1.0 + s2)
-
-
-def conjugate_gradients(
-    product: Product, b: Tensor, diagonal: Tensor, iterations: int
-) -> tuple[Tensor, Tensor]:
-    """Solve `M z = b` for every row of `b` by itself, from `z = 0`, and carry `L z` along.
-
-    A row stops when its residual has fallen by a factor of a million, or where `M` is not
-    positive along its direction of search.
-    Reference: Hestenes and Stiefel (1952), J. Res. Natl. Bur. Stand. 49, 409; the stop at negative
-    curvature, Steihaug (1983), SIAM J. Numer. Anal. 20, 626.
-
-    Args:
-        product: From u `(B, n)` to `M u`, M symmetric, and to `L u` of shape `(B, ...)`, L any
-            linear map that comes out on the way; rows independent.
-        b: Shape `(B, n)`.
-        diagonal: Preconditioner, positive, broadcastable to `(B, n)`: about the diagonal of `M`.
-        iterations: The most steps, at least 1: one product each.
-
-    Returns:
-        `z`, shape of b, and `L z`.
-
-    >>> M = torch.tensor([[4.0, 1.0], [1.0, 3.0]])
-    >>> b = torch.tensor([[1.0, 2.0]])
-    >>> z, twice = conjugate_gradients(lambda u: (u @ M, 2.0 * u), b, torch.ones(2), 2)
-    >>> z, twice
-    (tensor([[0.0909, 0.6364]]), tensor([[0.1818, 1.2727]]))
-    """
-    z, r, carried = torch.zeros_like(b), b, torch.zeros(())
-    p = r / diagonal
-    rho = (r * p).sum(-1, keepdim=True)
-    enough = _CONVERGED**2 * rho
-    going = torch.ones_like(rho, dtype=torch.bool)
-    for _ in range(iterations):
-        q, along = product(p)
-        curvature = (p * q).sum(-1, keepdim=True)
-        going = going & (rho > enough) & (curvature > 0)
-        step = torch.where(going, rho / curvature.where(going, 1.0), 0.0)
-        z, r = z + step * p, r - step * q
-        carried = carried.to(along) + step.reshape(-1, *[1] * (along.ndim - 1)) * along
-        if not going.any():
-            break
-        preconditioned = r / diagonal
-        after = (r * preconditioned).sum(-1, keepdim=True)
-        p = preconditioned + torch.where(going, after / rho.where(going, 1.0), 0.0) * p
-        rho = torch.where(going, after, rho)
-    return z, carried

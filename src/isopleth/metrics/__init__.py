@@ -7,6 +7,8 @@ and `interval_score`) keep the shape of the truth; average them with `weighted_m
 
 from __future__ import annotations
 
+from isopleth.metrics.bandpass import band_pass, lanczos_weights
+from isopleth.metrics.circulation import kinetic_energy_by_degree
 from isopleth.metrics.deterministic import (
     bias,
     correlation,
@@ -34,11 +36,13 @@ from isopleth.metrics.ensemble import (
     rank_histogram,
     spread_skill,
 )
+from isopleth.metrics.growth import doubling_time, first_doubling
 from isopleth.metrics.spectral import Spectrum, effective_resolution, zonal_spectrum
 
 __all__ = [
     "Spectrum",
     "SpreadSkill",
+    "band_pass",
     "bias",
     "correlation",
     "coverage",
@@ -48,8 +52,12 @@ __all__ = [
     "crps_gaussian",
     "crps_normal_mixture",
     "crps_student_t",
+    "doubling_time",
     "effective_resolution",
+    "first_doubling",
     "interval_score",
+    "kinetic_energy_by_degree",
+    "lanczos_weights",
     "mse",
     "mse_gridmean",
     "pit_ensemble",

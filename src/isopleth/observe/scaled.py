@@ -4,29 +4,50 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.normalise import Standardise
+from isopleth.observe.matrix import MatrixOperator
 from isopleth.observe.observation import Observation
-from isopleth.observe.sparse import SparseOperator
 
 __all__ = ["ScaledOperator", "standardised"]
 
 
-class ScaledOperator(SparseOperator):
+class ScaledOperator:
     """`A' = A diag(scale)`: reads, in its own unit, a field given in units of `scale`.
 
     Args:
         operator: `A`.
-        scale: Positive, broadcastable to `(level, lat, lon)`.
+        scale: Positive and finite, broadcastable to `(level, lat, lon)`.
     """
 
-    def __init__(self, operator: SparseOperator, scale: Tensor) -> None:
-        each = scale.double().cpu().expand(operator.grid_shape).flatten()
-        weight = operator._weight * each[operator._index]
-        shapes = operator.grid_shape, operator.out_shape
-        super().__init__(operator._index.numpy(), weight.numpy(), *shapes)
+    def __init__(self, operator: MatrixOperator, scale: Tensor) -> None:
+        self.grid_shape = operator.grid_shape
+        self._operator = operator
+        self._scale = scale.double().cpu().expand(operator.grid_shape)
+
+    @property
+    def valid(self) -> Tensor:
+        """Which observations the grid can predict, boolean, shape `obs`."""
+        return self._operator.valid
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`A (scale x)`, from `(..., level, lat, lon)` to `(..., *obs)`; 0 where not valid."""
+        return self._operator(self._scale.to(x) * x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """`scale A' y`, from `(..., *obs)` to `(..., level, lat, lon)`."""
+        return self._scale.to(y) * self._operator.adjoint(y)
+
+    def matrix(self) -> Tensor:
+        """A' as a sparse tensor of float64, shape (n, level * lat * lon)."""
+        A = self._operator.matrix()
+        terms = A.values() * self._scale.flatten()[A.indices()[1]]
+        return torch.sparse_coo_tensor(
+            A.indices(), terms, A.shape, check_invariants=True
+        ).coalesce()
 
 
 def standardised(observation: Observation, scaling: Standardise) -> Observation:
@@ -44,7 +65,6 @@ def standardised(observation: Observation, scaling: Standardise) -> Observation:
     Raises:
         InputError: If the operator is another one, or the scaling is not on the levels of x.
 
-    >>> import torch
     >>> from isopleth.core.grid import Grid
     >>> from isopleth.observe.point import PointOperator
     >>> grid = Grid.regular(90.0, levels=[0.0])
@@ -55,7 +75,7 @@ def standardised(observation: Observation, scaling: Standardise) -> Observation:
     ([4.0], [2.0])
     """
     operator = observation.operator
-    if not isinstance(operator, SparseOperator):
+    if not isinstance(operator, MatrixOperator):
         raise InputError(
             f"{type(operator).__name__} is not a weighted sum of cells: use one of the operators "
             "of isopleth.observe."

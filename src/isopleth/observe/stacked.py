@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import LinearOperator, Observed
+from isopleth.observe.counted import counted
 
 __all__ = ["Stacked"]
 
@@ -53,7 +54,7 @@ class Stacked:
                 raise InputError(
                     f"{type(seen.operator).__name__} has no adjoint: give a linear operator."
                 )
-        kept = tuple(_counted(seen) for seen in self.observations)
+        kept = tuple(counted(seen) for seen in self.observations)
         rows = list(zip(self.observations, kept, strict=True))
         object.__setattr__(self, "_kept", kept)
         object.__setattr__(self, "values", torch.cat([o.values.flatten()[k] for o, k in rows]))
@@ -81,9 +82,3 @@ class Stacked:
     def residual(self, x: Tensor) -> Tensor:
         """`y - A x`, from `(..., level, lat, lon)` to `(..., n)`."""
         return self.values.to(x) - self(x)
-
-
-def _counted(seen: Observed) -> Tensor:
-    """Flat places of the values that are finite and within reach of the operator."""
-    valid = torch.isfinite(seen.values) & seen.operator.valid.to(seen.values.device)
-    return torch.nonzero(valid.flatten()).flatten()

@@ -7,7 +7,10 @@ each goes with each.
 
 from __future__ import annotations
 
+from isopleth.priors.autoencoder import AutoencoderCodec, load_codec
+from isopleth.priors.codec import Identity, Whitened, apart, floor
 from isopleth.priors.diffusion import Edm, EpsilonVp, GaussianPreconditioned
+from isopleth.priors.eof_codec import EofCodec
 from isopleth.priors.gaussian import EofGaussian, Wiener
 from isopleth.priors.noise import MemberNoise
 from isopleth.priors.samplers import DDIM, Ancestral, Heun, Multistep, Sampler
@@ -16,15 +19,22 @@ from isopleth.priors.schedules import LinearVp, karras
 __all__ = [
     "DDIM",
     "Ancestral",
+    "AutoencoderCodec",
     "Edm",
+    "EofCodec",
     "EofGaussian",
     "EpsilonVp",
     "GaussianPreconditioned",
     "Heun",
+    "Identity",
     "LinearVp",
     "MemberNoise",
     "Multistep",
     "Sampler",
+    "Whitened",
     "Wiener",
+    "apart",
+    "floor",
     "karras",
+    "load_codec",
 ]

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import splu
 
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import Observed
-from isopleth.observe.sparse import SparseOperator
+from isopleth.observe.matrix import MatrixOperator
 
 __all__ = ["LowRank", "posterior"]
 
@@ -82,7 +82,7 @@ def _stacked(
     """A on the ocean cells as one sparse matrix (m, n), y (m,) and R (m,)."""
     rows, values, variances = [sparse.csr_matrix((0, int(mask.sum())))], [], []
     for seen in observations:
-        if not isinstance(seen.operator, SparseOperator):
+        if not isinstance(seen.operator, MatrixOperator):
             raise InputError(
                 f"{type(seen.operator).__name__} has no sparse matrix: use one of the operators "
                 "of isopleth.observe, or sample the posterior instead."

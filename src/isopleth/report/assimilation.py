@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
 from isopleth.report.assimilation_maps import open_map_figure
-from isopleth.report.assimilation_words import AssimilationMaterial, rejections, tables
+from isopleth.report.assimilation_words import EXPLAINED, AssimilationMaterial, rejections, tables
 from isopleth.report.figures import to_png
 from isopleth.report.maps import Dots, Panel, position_figure
 from isopleth.report.pages import Chapter, Facts, Page, Picture, Table, Tile, write_page
-from isopleth.report.scales import diverging, sequential
+from isopleth.report.scales import Scale, diverging, sequential
 from isopleth.report.words import amount, unit_words
 
 __all__ = ["AssimilationMaterial", "compose_assimilation", "write_assimilation_report"]
 
 _MOST_MAPS = 8
 """Channels with maps of their own; a page of more is not read."""
+
+_MOST_EDGES = 4
 
 _USED, _REJECTED = "#0b6e8a", "#c4161c"
 
@@ -39,8 +43,8 @@ _WORDS = {
         "should agree with the assumed ones. A dash is a negative estimate."
     ),
     "Chi-square": (
-        "Squared innovations over their assumed covariance (3dvar) or variance (letkf), per "
-        "observation: 1 if consistent."
+        "Squared innovations over their assumed covariance (3dvar, hybrid) or variance (letkf, "
+        "etkf, enkf), per observation: 1 if consistent."
     ),
     "Withheld": "Stations that a second analysis, made for this score alone, did not see.",
 }
@@ -55,6 +59,7 @@ def compose_assimilation(material: AssimilationMaterial) -> Page:
     """The page of an assimilation, chapters that have nothing to show left out."""
     attrs = material.analysis.attrs
     chapters = [
+        _basis(material),
         _maps(material),
         _observations(material),
         _numbers(material),
@@ -87,6 +92,8 @@ def _lead(material: AssimilationMaterial) -> list[str]:
     lead = [
         f"{used:,} observations were used and {rejected:,} rejected. Method: {attrs['method']}."
     ]
+    if material.withheld is not None:
+        lead.append(_withheld_words(material.withheld))
     if material.truth is not None:
         parts = [
             f"{row['what']} from {amount(row['background'])} to {amount(row['analysis'])} "
@@ -95,6 +102,24 @@ def _lead(material: AssimilationMaterial) -> list[str]:
         ]
         lead.append(f"Error against the truth, which is known here: {'; '.join(parts)}.")
     return lead
+
+
+def _withheld_words(frame: pd.DataFrame) -> str:
+    """The score at withheld stations in a sentence."""
+    better = frame["rms_analysis"] < frame["rms_background"]
+    ratio = float((frame["rms_analysis"] / frame["rms_background"]).mean())
+    change = "below" if ratio < 1.0 else "above"
+    return (
+        f"At stations that a second analysis did not see, its departures are "
+        f"{abs(1.0 - ratio):.0%} {change} the background's on average, smaller for "
+        f"{int(better.sum())} of {len(frame)} fields; the observations' own error is part of both."
+    )
+
+
+def _basis(material: AssimilationMaterial) -> Chapter:
+    parts = [Facts(list(material.basis))] if material.basis else []
+    notes = [f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in material.notes]
+    return Chapter("basis", "On what it rests", notes, parts)
 
 
 def _tiles(material: AssimilationMaterial) -> list[Tile]:
@@ -159,7 +184,7 @@ def _channel_maps(
         Panel(
             field("_increment"),
             "Increment",
-            diverging([field("_increment").values], f"Analysis less background ({step})"),
+            _changes(field("_increment").values, f"Analysis less background ({step})"),
         ),
     ]
     spreads = [s for s in ("_background_spread", "_spread") if f"{name}{s}" in analysis]
@@ -175,6 +200,18 @@ def _channel_maps(
         f"Maps of {where}: {', '.join(panel.title.lower() for panel in panels)}.",
         f"{where[:1].upper()}{where[1:]}. Errors are those that the method assumes or computes.",
     )
+
+
+def _changes(values: npt.NDArray[np.float64], label: str) -> Scale:
+    """Centred on zero, whose step is pale: what the observations left alone has no colour.
+
+    At most four edges a side, all of which have a label.
+    """
+    scale = diverging([values], label)
+    edges = [level for level in scale.levels if level > 1e-12]
+    if len(edges) > _MOST_EDGES:
+        edges = edges[(len(edges) - 1) % 2 :: 2]
+    return replace(scale, levels=(*(-edge for edge in reversed(edges)), *edges))
 
 
 def _observations(material: AssimilationMaterial) -> Chapter:
@@ -229,13 +266,12 @@ def _rejected(rows: pd.DataFrame, most: int = 40) -> Table:
 
 def _numbers(material: AssimilationMaterial) -> Chapter:
     parts = [
-        Table(f"{title}.", heads, rows)
+        Table(f"{title}. {EXPLAINED.get(title, '')}".rstrip(), heads, rows)
         for title, heads, rows in tables(material)
         if title != "Observations rejected"
     ]
     text = (
-        "The analysis must lie nearer to the observations it used than the background: that is no "
-        "merit. What the withheld stations say is."
+        "What the observations changed, and whether the assumed errors agree with what was seen."
     )
     return Chapter("numbers", "Before and after", (text,), parts)
 
@@ -248,7 +284,10 @@ def _statistics(material: AssimilationMaterial) -> Chapter | None:
     return Chapter(
         "statistics",
         "Error statistics of the background",
-        (f"Standard deviation and length L of the correlation exp(-d²/2L²). {source}",),
+        (
+            source,
+            "Standard deviation and length L of the correlation, exp(-d²/2L²) near d = 0.",
+        ),
         (Facts(pairs),),
     )
 

@@ -10,9 +10,30 @@ import xarray as xr
 
 from isopleth.report.words import amount, unit_words
 
-__all__ = ["AssimilationMaterial", "rejections", "tables"]
+__all__ = ["EXPLAINED", "AssimilationMaterial", "rejections", "tables"]
 
 Rows = list[list[str]]
+
+_INNOVATIONS = "Innovations before and after"
+_DESROZIERS = "Assumed and estimated errors (Desroziers)"
+_WITHHELD = "Score at stations that a second analysis did not see"
+
+EXPLAINED: Mapping[str, str] = {
+    _INNOVATIONS: (
+        "If the assumed errors are right, the rms before is the expected one. The analysis lies "
+        "nearer to the observations it used in any case: that is no merit."
+    ),
+    _DESROZIERS: (
+        "Errors implied by the departures before and after. Where they differ much from the "
+        "assumed ones, the errors in the table or of the background are wrong, or the "
+        "covariance is."
+    ),
+    _WITHHELD: (
+        "The analysis is worth having where its rms is below the background's; but for "
+        "chance it cannot fall below the observations' own error."
+    ),
+}
+"""How to read a table, by its title."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,6 +51,8 @@ class AssimilationMaterial:
         desroziers: Columns what, unit, n, R, R_found, B, B_found.
         withheld: Columns what, unit, n, rms_background, rms_analysis, error; or None.
         truth: Columns what, unit, background, analysis, ratio, ratio_near; None if not known.
+        basis: On what the analysis rests: method, covariance and its source, localisation.
+        notes: What was decided, fell back or did not go as it should, one sentence each.
         statistics: Lines on the static covariance; empty without one.
         provenance: Names and values of how it was made.
     """
@@ -40,6 +63,8 @@ class AssimilationMaterial:
     desroziers: pd.DataFrame
     withheld: pd.DataFrame | None
     truth: pd.DataFrame | None
+    basis: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
     statistics: tuple[str, ...]
     provenance: Mapping[str, object]
 
@@ -99,7 +124,7 @@ def _innovations(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:
         ]
         for _, row in frame.iterrows()
     ]
-    return "Innovations before and after", heads, rows
+    return _INNOVATIONS, heads, rows
 
 
 def _desroziers(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:
@@ -115,7 +140,7 @@ def _desroziers(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:
         [_label(row), f"{row['n']:,}", *(amount(row[c]) for c in ("R", "R_found", "B", "B_found"))]
         for _, row in frame.iterrows()
     ]
-    return "Assumed and estimated errors (Desroziers)", heads, rows
+    return _DESROZIERS, heads, rows
 
 
 def _withheld(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:
@@ -134,7 +159,7 @@ def _withheld(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:
         ]
         for _, row in frame.iterrows()
     ]
-    return "Score at stations that a second analysis did not see", heads, rows
+    return _WITHHELD, heads, rows
 
 
 def _truth(frame: pd.DataFrame) -> tuple[str, Sequence[str], Rows]:

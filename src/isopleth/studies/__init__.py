@@ -25,6 +25,7 @@ from isopleth.studies.heldout import (
 )
 from isopleth.studies.provenance import (
     Stamp,
+    code_digest,
     device_description,
     git_commit,
     sha256_of,
@@ -70,6 +71,7 @@ __all__ = [
     "block_ids",
     "box_ids",
     "case_scores",
+    "code_digest",
     "device_description",
     "evaluate",
     "follow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import TypedDict
 
 from isopleth.core.errors import DataMissingError
 
-__all__ = ["Stamp", "device_description", "git_commit", "sha256_of", "stamp"]
+__all__ = ["Stamp", "code_digest", "device_description", "git_commit", "sha256_of", "stamp"]
 
 # What a benchmark writes does not change what it computes, so it does not make the tree dirty.
 _OUTPUTS = ("results", "README.md")
@@ -66,6 +67,35 @@ def sha256_of(path: Path) -> str:
         raise DataMissingError(f"{path} is not a file: check the path of the data.")
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_digest(*paths: Path) -> str:
+    """SHA-256 of what Python files do, whatever their comments, docstrings and layout say.
+
+    Names what was computed with them, so that a better sentence does not cost a new run.
+    """
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(_without_words(path.read_text(encoding="utf-8")).encode())
+    return total.hexdigest()
+
+
+def _without_words(code: str) -> str:
+    """The syntax tree without docstrings; comments are none of it.
+
+    >>> _without_words("1; 'text'  # and words") == _without_words("1")
+    True
+    """
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

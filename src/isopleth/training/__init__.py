@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isopleth.training.autoencoding import AutoencodingLoss
 from isopleth.training.checkpoint import averaged_weights, read_counters
 from isopleth.training.fit import fit
 from isopleth.training.gate import DenoisingTest, mse_by_noise_level
@@ -15,6 +16,7 @@ from isopleth.training.objectives import (
 from isopleth.training.recipe import TrainingRecipe
 
 __all__ = [
+    "AutoencodingLoss",
     "DenoisingLoss",
     "DenoisingTest",
     "EdmWeight",

@@ -13,19 +13,12 @@ from isopleth.core.errors import InputError
 from isopleth.inference.interpolation.shapes import GaspariCohn, Shape
 from isopleth.inference.kalman.geometry import PeriodicLine, Sphere
 from isopleth.inference.kalman.predicted import check_members
+from isopleth.inference.variational.covariance import Covariance
 
 __all__ = ["Correlation", "Covariance", "EnsembleCovariance", "Tapered"]
 
 _MOST_POINTS = 1 << 13
 """Points of a dense matrix: 512 MiB of float64."""
-
-
-class Covariance(Protocol):
-    """`B`, symmetric and not negative; those of `inference.variational` are some."""
-
-    def product(self, x: Tensor) -> Tensor:
-        """`B x`, shape of x, `(..., *state)`."""
-        ...
 
 
 class Correlation(Covariance, Protocol):

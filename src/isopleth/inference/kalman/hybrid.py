@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from isopleth.core.conjugate_gradients import conjugate_gradients
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import Analysis, Observed
 from isopleth.inference.kalman.covariance import (
@@ -15,8 +16,8 @@ from isopleth.inference.kalman.covariance import (
     Covariance,
     EnsembleCovariance,
 )
-from isopleth.inference.kalman.predicted import Predicted, anything_seen, check_members, counted
-from isopleth.inference.mmps import conjugate_gradients
+from isopleth.inference.kalman.predicted import Predicted, anything_seen, check_members
+from isopleth.inference.variational.readings import Readings
 
 __all__ = ["HybridEnVar"]
 
@@ -83,11 +84,11 @@ class HybridEnVar:
         if not anything_seen(observations):
             return first
         ensemble = EnsembleCovariance(background.double(), self.localisation)
-        values, variance, read = _stack(observations, first)
-        x = first
+        seen = Readings(observations, first)
+        variance, x = seen.precision[0].reciprocal(), first
         for _ in range(self.outer):
-            H = _Linearised(read, x)
-            departure = values - H.value + H.push(x - first)
+            H = _Linearised(seen, x)
+            departure = seen.values[0] - H.value + H.push(x - first)
             x = first + self._increment(H, departure, variance, ensemble)
         return x
 
@@ -100,7 +101,9 @@ class HybridEnVar:
             spread = self._covariance(H.pull(u[0]), ensemble)
             return variance * u + H.push(spread), spread[None]
 
-        _, increment = conjugate_gradients(product, departure[None], variance, self.iterations)
+        increment = conjugate_gradients(
+            product, departure[None], diagonal=variance, iterations=self.iterations
+        )
         return increment[0]
 
     def _covariance(self, v: Tensor, ensemble: EnsembleCovariance) -> Tensor:
@@ -113,33 +116,16 @@ class HybridEnVar:
         return result
 
 
-def _stack(
-    observations: Sequence[Observed], like: Tensor
-) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
-    """`y`, the diagonal of `R` and `H`, at the values that count, all of one length."""
-    kept = [counted(seen).to(like.device) for seen in observations]
-    rows = list(zip(observations, kept, strict=True))
-    values = torch.cat([seen.values.to(like).flatten()[at] for seen, at in rows])
-    variance = torch.cat(
-        [seen.variance.to(like).expand(seen.values.shape).flatten()[at] for seen, at in rows]
-    )
-
-    def read(x: Tensor) -> Tensor:
-        return torch.cat([seen.operator(x).flatten()[at] for seen, at in rows])
-
-    return values, variance, read
-
-
 class _Linearised:
-    """`read` near x: its value, `H v` and `H' u`.
+    """What is read near x: its value, `H v` and `H' u`.
 
     `H v` is the derivative of `H' u` with respect to u: operators need no forward mode.
     """
 
     @torch.enable_grad()
-    def __init__(self, read: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    def __init__(self, seen: Readings, x: Tensor) -> None:
         self._x = x.detach().requires_grad_()
-        self._y = read(self._x)
+        self._y = seen(self._x[None])[0]
         self._u = torch.zeros_like(self._y, requires_grad=True)
         self._pulled = torch.autograd.grad(self._y, self._x, self._u, create_graph=True)[0]
         self.value = self._y.detach()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import Observed, Operator
-from isopleth.inference.kalman.predicted import counted
+from isopleth.observe.counted import counted
 
 __all__ = ["Located", "Placed", "positions"]
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import Observed
+from isopleth.observe.counted import counted, counted_variance
 
-__all__ = ["Predicted", "anything_seen", "check_members", "counted"]
+__all__ = ["Predicted", "anything_seen", "check_members"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +45,11 @@ class Predicted:
         none = members.new_zeros(len(members), 0, dtype=torch.float64)
         read = [_read(seen, members, at) for seen, at in rows]
         values = [seen.values.to(none).flatten()[at] for seen, at in rows]
-        variance = [
-            seen.variance.to(none).expand(seen.values.shape).flatten() for seen in observations
-        ]
-        chosen = [each[at] for each, at in zip(variance, kept, strict=True)]
+        variance = [counted_variance(seen, at, none) for seen, at in rows]
         return cls(
             torch.cat([none, *read], 1),
             torch.cat([none[0], *values]),
-            _positive(torch.cat([none[0], *chosen])),
+            torch.cat([none[0], *variance]),
         )
 
     @property
@@ -87,12 +85,6 @@ class Predicted:
         system = S @ S.T + (len(S) - 1) * torch.eye(len(S), dtype=S.dtype, device=S.device)
         b = S @ z
         return float((z @ z - b @ torch.linalg.solve(system, b)) / len(z))
-
-
-def counted(seen: Observed) -> Tensor:
-    """Flat places of the values that are finite and within reach of the operator."""
-    valid = torch.isfinite(seen.values) & seen.operator.valid.to(seen.values.device)
-    return torch.nonzero(valid.flatten()).flatten()
 
 
 def anything_seen(observations: Sequence[Observed]) -> bool:
@@ -138,13 +130,3 @@ def _read(seen: Observed, members: Tensor, at: Tensor) -> Tensor:
             f"{member}: limit the state to what the operator can read."
         )
     return read
-
-
-def _positive(variance: Tensor) -> Tensor:
-    bad = ~(torch.isfinite(variance) & (variance > 0))
-    if bad.any():
-        raise InputError(
-            f"an observation error variance is {float(variance[bad][0]):g}: "
-            "give a positive number for every value."
-        )
-    return variance

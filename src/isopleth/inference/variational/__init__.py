@@ -10,8 +10,8 @@ says so.
 
 from __future__ import annotations
 
+from isopleth.core.protocols import Codec
 from isopleth.inference.variational.control import (
-    Codec,
     Control,
     Increment,
     Latent,

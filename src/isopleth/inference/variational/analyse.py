@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +16,10 @@ from isopleth.inference.variational.readings import Reader, for_rows
 from isopleth.inference.variational.result import Result
 
 __all__ = ["Variational", "analyse", "check_background", "pose"]
+
+
+Path = Callable[[Tensor], Callable[[Tensor], Any]]
+"""From rows of the background to what makes a state, or states, of a control variable."""
 
 
 class Variational(Protocol):
@@ -95,7 +99,11 @@ def check_background(background: Tensor) -> None:
 
 
 def pose(
-    background: Tensor, seen: Reader, size: int, path: Callable[[Tensor], Callable[[Tensor], Any]]
+    background: Tensor,
+    seen: Reader,
+    size: int,
+    path: Path,
+    simplified: Sequence[Path] = (),
 ) -> tuple[Problem, Tensor]:
     """The cost of rows whose control variable has m numbers, and how many values each has.
 
@@ -105,6 +113,7 @@ def pose(
         size: m.
         path: From rows of the background to the function that takes v `(R, m)` to what `seen`
             reads: a state, or states.
+        simplified: The same with cheaper models, for the inner loops.
 
     Raises:
         InputError: If the rows are no multiple of the cases.
@@ -117,12 +126,17 @@ def pose(
         alone, read = path(background[row : row + 1]), seen.case(row)
         return lambda v: read(alone(v))
 
+    def through(cheaper: Path) -> Callable[[Tensor], Tensor]:
+        inner = cheaper(background)
+        return lambda v: seen(inner(v))
+
     problem = Problem(
         forward=lambda v: seen(states(v)),
         single=single,
         values=values,
         precision=precision,
         centre=background.new_zeros(rows, size),
+        simplified=tuple(through(cheaper) for cheaper in simplified),
     )
     return problem, observed.to(background.device)
 

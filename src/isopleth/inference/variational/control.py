@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from isopleth.core.errors import InputError
+from isopleth.core.protocols import Codec
 from isopleth.inference.variational.covariance import RootedCovariance
 
 __all__ = ["Codec", "Control", "Increment", "Latent", "LatentIncrement", "latent_variance"]
@@ -30,19 +31,6 @@ class Control(Protocol):
 
     def around(self, background: Tensor) -> Callable[[Tensor], Tensor]:
         """From v `(R, *shape)` to states `(R, *state)`, differentiable; rows independent."""
-        ...
-
-
-@runtime_checkable
-class Codec(Protocol):
-    """A latent description of states; batched over the leading axis, differentiable."""
-
-    def encode(self, x: Tensor) -> Tensor:
-        """From `(R, *state)` to the (mean) latent `(R, *latent)`."""
-        ...
-
-    def decode(self, z: Tensor) -> Tensor:
-        """From `(R, *latent)` to `(R, *state)`."""
         ...
 
 

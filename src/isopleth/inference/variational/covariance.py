@@ -15,6 +15,8 @@ from isopleth.core.errors import InputError
 from isopleth.priors.eof import leading_modes
 
 __all__ = [
+    "Covariance",
+    "Crossed",
     "ExplicitCovariance",
     "MatrixCovariance",
     "RootedCovariance",
@@ -30,7 +32,16 @@ _NULL = 1e-10
 
 
 @runtime_checkable
-class RootedCovariance(Protocol):
+class Covariance(Protocol):
+    """`B`, symmetric and not negative, as products."""
+
+    def product(self, x: Tensor) -> Tensor:
+        """`B x`, shape of x, `(..., *state)`."""
+        ...
+
+
+@runtime_checkable
+class RootedCovariance(Covariance, Protocol):
     """`B = U U'`: what a control variable `v ~ N(0, I)` becomes, `U v ~ N(0, B)`."""
 
     @property
@@ -51,9 +62,30 @@ class RootedCovariance(Protocol):
         """`U' x`, from `(..., *state)` to `(..., *control)`."""
         ...
 
-    def product(self, x: Tensor) -> Tensor:
-        """`B x`, shape of x."""
-        ...
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Crossed:
+    """A covariance as n observations see it.
+
+    Attributes:
+        HBH: `H B H'`, shape (n, n).
+        left: Shape (n, k); `H B = left right`. None = the identity.
+        right: Shape (k, *state).
+    """
+
+    HBH: Tensor
+    left: Tensor | None
+    right: Tensor
+
+    @property
+    def HB(self) -> Tensor:  # noqa: N802 - the symbol of the page
+        """`H B`, shape (n, *state)."""
+        return self.right if self.left is None else torch.tensordot(self.left, self.right, 1)
+
+    def increment(self, z: Tensor) -> Tensor:
+        """`B H' z`, from (r, n) to (r, *state), without `H B` where it is a product."""
+        z = z.to(self.right)
+        return torch.tensordot(z if self.left is None else z @ self.left, self.right, 1)
 
 
 @runtime_checkable
@@ -70,8 +102,8 @@ class ExplicitCovariance(Protocol):
         """Diagonal of `B`, shape `state`."""
         ...
 
-    def cross(self, H: Linear, like: Tensor) -> tuple[Tensor, Tensor]:
-        """`H B`, shape `(n, *state)`, and `H B H'`, `(n, n)`.
+    def cross(self, H: Linear, like: Tensor) -> Crossed:
+        """What `H` sees of `B`.
 
         Args:
             H: Linear, from `(k, *state)` to `(k, n)`.
@@ -162,13 +194,12 @@ class SampleCovariance:
         """`B x`, shape of x."""
         return self.sqrt(self.sqrt_adjoint(x))
 
-    def cross(self, H: Linear, like: Tensor) -> tuple[Tensor, Tensor]:
-        """`H B` and `H B H'`, as `ExplicitCovariance` says."""
+    def cross(self, H: Linear, like: Tensor) -> Crossed:
+        """What `H` sees of `B`; as many products as rows, not as cells."""
         root = self.root.to(like)
         S = H(root)
         scale = self.amplitude**2
-        HB = scale * (S.T @ root.flatten(1))
-        return HB.reshape(-1, *self.state_shape), scale * (S.T @ S)
+        return Crossed(HBH=scale * (S.T @ S), left=scale * S.T, right=root)
 
     def scaled(self, amplitude: float) -> SampleCovariance:
         """The same statistics with another amplitude."""
@@ -251,12 +282,12 @@ class MatrixCovariance:
         """`B x`, shape of x."""
         return self.amplitude**2 * self._times(self.matrix, x)
 
-    def cross(self, H: Linear, like: Tensor) -> tuple[Tensor, Tensor]:
-        """`H B` and `H B H'`, as `ExplicitCovariance` says."""
+    def cross(self, H: Linear, like: Tensor) -> Crossed:
+        """What `H` sees of `B`."""
         B = self.amplitude**2 * self.matrix.to(like)
         HB = H(B.reshape(-1, *self.state_shape)).T.reshape(-1, *self.state_shape)
         system = H(HB)
-        return HB, 0.5 * (system + system.T)
+        return Crossed(HBH=0.5 * (system + system.T), left=None, right=HB)
 
     def scaled(self, amplitude: float) -> MatrixCovariance:
         """The same statistics with another amplitude."""

@@ -30,10 +30,12 @@ class FourDVar:
         x_0 = x_b + U v,   x_k = M(x_{k-1}) + (q U_q w_j at step k = k_j of the model errors)
 
     Strong constraint without model errors; `length = 0` is 3D-Var. The solver `GaussNewton` is
-    multi-incremental (outer loops, tangent-linear model by forward mode, adjoint by autograd),
-    `QuasiNewton` sees the full nonlinear cost. With a latent control it is L4D-Var.
+    incremental (outer loops, tangent-linear model by forward mode, adjoint by autograd), and
+    multi-incremental if `inner` names cheaper models for its inner loops; `QuasiNewton` sees the
+    full nonlinear cost only. With a latent control it is L4D-Var.
     Reference: Le Dimet and Talagrand (1986), Tellus A 38, 97; Courtier, Thepaut and Hollingsworth
-    (1994), Q. J. R. Meteorol. Soc. 120, 1367; Tremolet (2006), Q. J. R. Meteorol. Soc. 132, 2483.
+    (1994), Q. J. R. Meteorol. Soc. 120, 1367; Tremolet (2006), Q. J. R. Meteorol. Soc. 132, 2483;
+    several inner models, Veerse and Thepaut (1998), Q. J. R. Meteorol. Soc. 124, 1889.
 
     Args:
         control: Brings the covariance of the background's error at the window's start.
@@ -42,9 +44,12 @@ class FourDVar:
         solver: Finds the minimum.
         model_error: None = the model is taken as perfect.
         checkpoint_every: Steps between the states that are kept for the adjoint, None = all.
+        inner: Models of the same states and step for the inner loops, one an outer loop and the
+            last for all that follow: from coarse to fine (`dynamics.Truncated`), or an emulator.
 
     Raises:
-        InputError: If the length is negative, or a model error lies outside the window.
+        InputError: If the length is negative, a model error lies outside the window or an inner
+            model has another step.
     """
 
     control: Control
@@ -53,11 +58,18 @@ class FourDVar:
     solver: Solver = field(default_factory=GaussNewton)
     model_error: ModelError | None = None
     checkpoint_every: int | None = None
+    inner: tuple[Dynamics, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the window."""
         if self.length < 0:
             raise InputError(f"the window has {self.length} steps: give at least 0.")
+        odd = [m.step_seconds for m in self.inner if m.step_seconds != self.dynamics.step_seconds]
+        if odd:
+            raise InputError(
+                f"an inner model has a step of {odd[0]:g} s and the model one of "
+                f"{self.dynamics.step_seconds:g} s: bring both to one with dynamics.Repeated."
+            )
         late = [k for k in self._error_steps if not 1 <= k <= self.length]
         if late:
             raise InputError(
@@ -89,10 +101,11 @@ class FourDVar:
             )
         seen = Window(observations, background)
 
-        def path(rows: Tensor) -> Callable[[Tensor], list[Tensor]]:
-            return self._path(rows, seen.steps)
+        def through(model: Dynamics) -> Callable[[Tensor], Callable[[Tensor], list[Tensor]]]:
+            return lambda rows: self._path(rows, seen.steps, model)
 
-        return pose(background, seen, self._size, path)
+        simplified = [through(model) for model in self.inner]
+        return pose(background, seen, self._size, through(self.dynamics), simplified)
 
     def trajectory(self, background: Tensor, result: Result) -> Iterator[Tensor]:
         """States at steps 0, 1, ... `length`, model errors included, `(*batch, *state)` each."""
@@ -100,9 +113,9 @@ class FourDVar:
         batch = result.state.shape[: result.state.ndim - self.control.state_axes]
         rows = background.reshape(-1, *background.shape[len(batch) :])
         with torch.no_grad():
-            states = self._path(rows, tuple(range(self.length + 1)))(
-                result.control.reshape(len(rows), -1)
-            )
+            steps = tuple(range(self.length + 1))
+            path = self._path(rows, steps, self.dynamics)
+            states = path(result.control.reshape(len(rows), -1))
         return (x.reshape(*batch, *x.shape[1:]) for x in states)
 
     @property
@@ -114,7 +127,9 @@ class FourDVar:
         errors = 0 if self.model_error is None else self.model_error.size
         return math.prod(self.control.shape) + errors
 
-    def _path(self, rows: Tensor, steps: tuple[int, ...]) -> Callable[[Tensor], list[Tensor]]:
+    def _path(
+        self, rows: Tensor, steps: tuple[int, ...], model: Dynamics
+    ) -> Callable[[Tensor], list[Tensor]]:
         """From the control variable (R, m) to the states at these ascending steps."""
         start, shape = self.control.around(rows), self.control.shape
         split = math.prod(shape)
@@ -122,18 +137,18 @@ class FourDVar:
         def states(v: Tensor) -> list[Tensor]:
             x = start(v[:, :split].unflatten(1, shape))
             errors = {} if self.model_error is None else self.model_error.fields(v[:, split:])
-            return list(self._states(x, errors, steps))
+            return list(self._states(x, errors, steps, model))
 
         return states
 
     def _states(
-        self, x: Tensor, errors: Mapping[int, Tensor], steps: tuple[int, ...]
+        self, x: Tensor, errors: Mapping[int, Tensor], steps: tuple[int, ...], model: Dynamics
     ) -> Iterator[Tensor]:
         now = 0
         for event in sorted({*steps, *errors}):
             # A forward-mode derivative keeps nothing, and checkpoints cannot be combined with it.
             every = self.checkpoint_every if x.requires_grad else None
-            x = final(self.dynamics.step, x, event - now, checkpoint_every=every)
+            x = final(model.step, x, event - now, checkpoint_every=every)
             if event in errors:
                 x = x + errors[event]
             if event in steps:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isopleth.core.conjugate_gradients import conjugate_gradients
 from isopleth.core.errors import InputError
-from isopleth.inference.variational.conjugate_gradients import conjugate_gradients
-from isopleth.inference.variational.problem import Minimum, Problem
+from isopleth.inference.variational.problem import Linearised, Minimum, Problem
 
 __all__ = ["GaussNewton"]
 
@@ -22,8 +22,10 @@ class GaussNewton:
 
         (I + G'^T R^-1 G') dv = -dJ/dv
 
-    Exact for a linear `G` with one outer loop. This is incremental 3D- or 4D-Var; all cases of a
-    batch move together, each with its own step. A step that does not lower the true cost is
+    Exact for a linear `G` with one outer loop. This is incremental 3D- or 4D-Var, and
+    multi-incremental where the problem brings simpler functions for the inner loops: departures
+    and cost are those of `G`, derivatives (and so the test of convergence) are theirs. All cases
+    of a batch move together, each with its own step. A step that does not lower the true cost is
     halved; one that never does leaves the case where it was, which is reported. `G` needs
     forward-mode derivatives (`tangent.along`): where an operation has none, use `QuasiNewton`.
     Reference: Courtier, Thepaut and Hollingsworth (1994), Q. J. R. Meteorol. Soc. 120, 1367;
@@ -57,17 +59,17 @@ class GaussNewton:
         near = problem.linearised(v)
         slope = near.gradient()
         first = slope.norm(dim=1)
-        for _ in range(self.outer):
+        for loop in range(self.outer):
             moving = (slope.norm(dim=1) > self.tolerance * first) & ~stuck
             if not moving.any():
                 break
             b = torch.where(moving[:, None], -slope, 0.0)
             target = 0.5 * self.tolerance * first
-            step = conjugate_gradients(near.hessian, b, target, self.inner)
+            step = _newton_step(near, b, target, self.inner)
             v, cost, failed = _accept(problem, v, cost, step)
             stuck = stuck | (failed & moving)
             history.append(cost)
-            near = problem.linearised(v)
+            near = problem.linearised(v, loop + 1)
             slope = near.gradient()
         return Minimum(
             control=v,
@@ -75,6 +77,13 @@ class GaussNewton:
             converged=slope.norm(dim=1) <= self.tolerance * first,
             fell_back=stuck,
         )
+
+
+def _newton_step(near: Linearised, b: Tensor, target: Tensor, most: int) -> Tensor:
+    """`dv` with the quadratic cost's gradient b taken away, down to the target."""
+    return conjugate_gradients(
+        lambda dv: (near.hessian(dv), dv), b, target=target, iterations=most
+    )
 
 
 def _accept(

@@ -35,6 +35,8 @@ class Problem:
         values: `y`, shape (R or 1, n).
         precision: Diagonal of `R^-1`, same shape; 0 where a row has no such value.
         centre: `c`, shape (R, m).
+        simplified: G with a cheaper model, for the quadratic costs of the outer loops: one a loop,
+            the last for all that follow; () = G itself.
     """
 
     forward: Forward
@@ -42,6 +44,7 @@ class Problem:
     values: Tensor
     precision: Tensor
     centre: Tensor
+    simplified: tuple[Forward, ...] = ()
 
     def cost(self, v: Tensor) -> Tensor:
         """`J`, float64, shape (R,)."""
@@ -56,9 +59,10 @@ class Problem:
             (slope,) = torch.autograd.grad(cost.sum(), at)
         return cost.detach(), slope
 
-    def linearised(self, v: Tensor) -> Linearised:
-        """`G` near v."""
-        return Linearised(self, v)
+    def linearised(self, v: Tensor, loop: int = 0) -> Linearised:
+        """`G` near v, with the derivatives of the simpler one of this outer loop if there are."""
+        inner = self.simplified[min(loop, len(self.simplified) - 1)] if self.simplified else None
+        return Linearised(self, v, inner)
 
     def case(self, row: int) -> Problem:
         """Row r as a problem of its own."""
@@ -88,7 +92,8 @@ class Linearised:
     """`G(v + dv) = G(v) + G' dv + ...`, with the derivative as products.
 
     `push` is a forward-mode derivative and needs no memory; `pull` keeps the graph of one forward
-    run, in which checkpoints are respected.
+    run, in which checkpoints are respected. With `inner` both are the derivatives of that simpler
+    function, while what is predicted is `G(v)`.
 
     Raises:
         InputError: If `G` is not differentiable.
@@ -96,6 +101,7 @@ class Linearised:
 
     problem: Problem
     at: Tensor
+    inner: Forward | None = None
     predicted: Tensor = field(init=False)
     _graph: tuple[Tensor, Tensor] = field(init=False, repr=False)
 
@@ -103,23 +109,28 @@ class Linearised:
         """Run `G` once and keep the graph."""
         with torch.enable_grad():
             v = self.at.detach().requires_grad_()
-            g = self.problem.forward(v)
+            g = self._derived(v)
         if g.grad_fn is None:
             raise InputError(
                 "what is predicted does not depend on the state through torch: give "
                 "differentiable operators and dynamics."
             )
-        object.__setattr__(self, "predicted", g.detach())
+        exact = g.detach() if self.inner is None else self.problem.forward(self.at)
+        object.__setattr__(self, "predicted", exact)
         object.__setattr__(self, "_graph", (v, g))
 
     def push(self, dv: Tensor) -> Tensor:
         """`G' dv`, from (R, m) to (R, n)."""
-        return along(self.problem.forward, self.at, dv)
+        return along(self._derived, self.at, dv)
 
     def pull(self, u: Tensor) -> Tensor:
         """`G'^T u`, from (R, n) to (R, m)."""
         v, g = self._graph
         return torch.autograd.grad(g, v, u, retain_graph=True)[0]
+
+    @property
+    def _derived(self) -> Forward:
+        return self.inner or self.problem.forward
 
     def gradient(self) -> Tensor:
         """`dJ/dv` here."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.inference.variational.problem import Minimum, Problem
+from isopleth.inference.variational.result import side_by_side
 
 __all__ = ["QuasiNewton"]
 
@@ -47,14 +48,9 @@ class QuasiNewton:
     def __call__(self, problem: Problem) -> Minimum:
         """The minimum of every row, from the centre."""
         rows = [self._minimise(problem.case(row)) for row in range(len(problem.centre))]
-        longest = max(len(row.history) for row in rows)
-        padded = [
-            torch.cat([row.history, row.history[-1:].expand(longest - len(row.history), 1)])
-            for row in rows
-        ]
         return Minimum(
             control=torch.cat([row.control for row in rows]),
-            history=torch.cat(padded, 1),
+            history=side_by_side([row.history for row in rows]),
             converged=torch.cat([row.converged for row in rows]),
             fell_back=torch.cat([row.fell_back for row in rows]),
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.protocols import LinearOperator, Observed
-from isopleth.inference.kalman.predicted import counted
+from isopleth.observe.counted import counted, counted_variance
 
 __all__ = ["ByCase", "Observations", "Reader", "Readings", "Window", "for_rows"]
 
@@ -93,7 +93,8 @@ class Readings:
             if counts[row]:
                 parts = [seen.values.to(like).flatten()[at] for seen, at in case]
                 self.values[row, : counts[row]] = torch.cat(parts)
-                self.precision[row, : counts[row]] = 1.0 / _variance(case, like)
+                variance = torch.cat([counted_variance(seen, at, like) for seen, at in case])
+                self.precision[row, : counts[row]] = 1.0 / variance
 
     @property
     def linear(self) -> bool:
@@ -182,15 +183,3 @@ def for_rows(seen: Reader, rows: int) -> tuple[Tensor, Tensor, Tensor]:
     if cases == 1:
         return seen.values, seen.precision, counts
     return seen.values.repeat(times, 1), seen.precision.repeat(times, 1), counts
-
-
-def _variance(case: Sequence[tuple[Observed, Tensor]], like: Tensor) -> Tensor:
-    parts = [seen.variance.to(like).expand(seen.values.shape).flatten()[at] for seen, at in case]
-    variance = torch.cat(parts)
-    bad = ~(torch.isfinite(variance) & (variance > 0))
-    if bad.any():
-        raise InputError(
-            f"an observation error variance is {float(variance[bad][0]):g}: "
-            "give a positive number for every value."
-        )
-    return variance

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-__all__ = ["Result"]
+__all__ = ["Result", "side_by_side"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,3 +60,16 @@ class Result:
                 "allow more, or a larger tolerance."
             )
         return told
+
+
+def side_by_side(histories: Sequence[Tensor]) -> Tensor:
+    """Histories `(steps + 1, 1)` of single rows as one, `(most steps + 1, R)`.
+
+    One that ended early keeps its last cost.
+
+    >>> side_by_side([torch.tensor([[5.0], [2.0], [1.0]]), torch.tensor([[4.0], [3.0]])]).tolist()
+    [[5.0, 4.0], [2.0, 3.0], [1.0, 3.0]]
+    """
+    longest = max(len(history) for history in histories)
+    padded = [torch.cat([h, h[-1:].expand(longest - len(h), 1)]) for h in histories]
+    return torch.cat(padded, 1)

@@ -12,7 +12,7 @@ from isopleth.core.errors import InputError
 from isopleth.inference.variational.analyse import check_background
 from isopleth.inference.variational.covariance import ExplicitCovariance
 from isopleth.inference.variational.readings import Observations, Reader, Readings, for_rows
-from isopleth.inference.variational.result import Result
+from isopleth.inference.variational.result import Result, side_by_side
 from isopleth.inference.variational.tangent import along
 
 __all__ = ["StaticOI", "condition"]
@@ -128,26 +128,21 @@ class _Found:
 
     @classmethod
     def stack(cls, rows: list[_Found]) -> _Found:
-        longest = max(len(row.history) for row in rows)
-        padded = [
-            torch.cat([r.history, r.history[-1:].expand(longest - len(r.history), 1)])
-            for r in rows
-        ]
         return cls(
             state=torch.cat([row.state for row in rows]),
             variance=torch.cat([row.variance for row in rows]),
-            history=torch.cat(padded, 1),
+            history=side_by_side([row.history for row in rows]),
             converged=torch.cat([row.converged for row in rows]),
             fell_back=torch.cat([row.fell_back for row in rows]),
         )
 
 
 class _System:
-    """`H B`, `H B H' + R` and its factor, for one linearisation of one case; R = 1 in padding."""
+    """The factor of `H B H' + R` for one linearisation of one case; R = 1 in padding."""
 
     def __init__(self, covariance: ExplicitCovariance, H: Linear, w: Tensor, like: Tensor) -> None:
-        self.HB, HBH = covariance.cross(H, like)
-        self.HBH = HBH.double()
+        self._crossed = covariance.cross(H, like)
+        self.HBH = self._crossed.HBH.double()
         R = torch.where(w > 0, w, 1.0).reciprocal().double()
         self._factor = torch.linalg.cholesky(self.HBH + torch.diag(R))
         self._total = covariance.variance.to(like)
@@ -155,11 +150,11 @@ class _System:
     def solve(self, d: Tensor) -> tuple[Tensor, Tensor]:
         """From departures (r, n) to `z = (H B H' + R)^-1 d` and the increments `B H' z`."""
         z = torch.cholesky_solve(d.double().T, self._factor).T
-        return z, torch.tensordot(z.to(self.HB), self.HB, 1)
+        return z, self._crossed.increment(z)
 
     def variance(self) -> Tensor:
         """Of the analysis error, shape `state`."""
-        flat = self.HB.flatten(1).double()
+        flat = self._crossed.HB.flatten(1).double()
         known = torch.linalg.solve_triangular(self._factor, flat, upper=False).square().sum(0)
         return (self._total - known.to(self._total).reshape(self._total.shape)).clamp_min(0.0)
 

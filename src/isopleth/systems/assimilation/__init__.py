@@ -1,9 +1,10 @@
 """Assimilation of a table of observations into a background on any latitude-longitude grid.
 
-`inputs` brings background and ensemble to one state, `screening` says which reports can be used
-and why the others cannot, `methods` makes the analysis (3D-Var, LETKF), `diagnostics`
-judges it, `system` puts them together. Without an ensemble the error statistics are stated ones
-(`recipe.STATED`): guesses, printed with every analysis.
+`inputs` brings background and ensemble to one state, `sample` and `statistics` say what a static
+covariance is made of, `screening` which reports can be used and why the others cannot, `methods`
+makes the analysis (3D-Var, hybrid EnVar, LETKF, ETKF, EnKF), `tuning` chooses the localisation,
+`diagnostics` judges it, `system` puts them together. Without an ensemble or forecasts the error
+statistics are stated ones (`recipe.STATED`): guesses, printed with every analysis.
 
 >>> from isopleth.data.station_reports import read_report_frame
 >>> from isopleth.systems import assimilation
@@ -16,22 +17,37 @@ from __future__ import annotations
 
 from isopleth.systems.assimilation import demo
 from isopleth.systems.assimilation.inputs import Inputs, chosen_time, combined
-from isopleth.systems.assimilation.methods import LocalEnsemble, Method, Static
+from isopleth.systems.assimilation.methods import (
+    Hybrid,
+    LocalEnsemble,
+    Method,
+    Static,
+    WholeEnsemble,
+)
 from isopleth.systems.assimilation.recipe import STATED, Recipe, Stated, standard
-from isopleth.systems.assimilation.system import Assimilation, Outcome
+from isopleth.systems.assimilation.sample import Sample, of_pairs, sample_of
+from isopleth.systems.assimilation.system import Assimilation, Case, Outcome
+from isopleth.systems.assimilation.tuning import Choice
 
 __all__ = [
     "STATED",
     "Assimilation",
+    "Case",
+    "Choice",
+    "Hybrid",
     "Inputs",
     "LocalEnsemble",
     "Method",
     "Outcome",
     "Recipe",
+    "Sample",
     "Stated",
     "Static",
+    "WholeEnsemble",
     "chosen_time",
     "combined",
     "demo",
+    "of_pairs",
+    "sample_of",
     "standard",
 ]

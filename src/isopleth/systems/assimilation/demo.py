@@ -40,7 +40,10 @@ NOTE = (
     "Synthetic observations: no matched pair of a background and real observations can be had "
     "offline. Member 1 of a sample of the ERA5 ensemble of 2 January 2017 plays the truth, "
     "observations are drawn from it at invented stations, most of them on land, with errors of "
-    "known size, and the mean of the other nine members is the background. The fields contain "
+    f"known size ({ERRORS['geopotential_height']:g} m, {ERRORS['air_temperature']:g} K), and the "
+    "mean of the other nine members is the background. Those errors are several times smaller "
+    "than a radiosonde's, so that observations matter beside members which have used the real "
+    "ones: the gain shown is that of an exercise, not of a forecasting centre. The fields contain "
     "modified Copernicus Climate Change Service information (2017); neither the European "
     "Commission nor ECMWF is responsible for any use made of it."
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from isopleth.core.channels import Channels
 from isopleth.core.errors import InputError
 from isopleth.core.quantities import Quantity
 from isopleth.data.states import MEMBER, State
+from isopleth.systems.assimilation.sample import Sample, of_members
 
 __all__ = ["Inputs", "chosen_time", "combined"]
 
@@ -31,6 +32,7 @@ class Inputs:
         background: `x_b`, float64, shape (channel, lat, lon).
         members: Moved so that their mean is `x_b`, shape (N, channel, lat, lon); or None.
         time: Of the analysis; None where the background states none.
+        sample: Of its errors, for a static covariance; None = nothing but stated numbers.
         notes: What was decided that a person should know.
     """
 
@@ -38,6 +40,7 @@ class Inputs:
     background: Tensor
     members: Tensor | None
     time: np.datetime64 | None
+    sample: Sample | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -52,6 +55,9 @@ def combined(background: State, ensemble: State | None) -> Inputs:
             member only.
     """
     own = background.members is not None
+    if background.members == 1 and ensemble is None:
+        alone = f"the one member of {background.name} is taken as a background without ensemble"
+        return replace(combined(_single(background), None), notes=(alone,))
     if ensemble is None and own:
         ensemble = background
     fields = background.fields
@@ -72,6 +78,7 @@ def combined(background: State, ensemble: State | None) -> Inputs:
         background=x,
         members=members - mean + x,
         time=background.time,
+        sample=of_members(members),
         notes=notes,
     )
 
@@ -121,6 +128,12 @@ def _members(channels: Channels, ensemble: State) -> Tensor:
         q: f for q, f in ensemble.fields.items() if MEMBER in f.dims
     }
     return _named(name, lambda: channels.tensor(fields))
+
+
+def _single(state: State) -> State:
+    """The same with its only member as the field."""
+    fields = {q: f.isel({MEMBER: 0}) if MEMBER in f.dims else f for q, f in state.fields.items()}
+    return replace(state, fields=fields)
 
 
 def _mean(field: xr.DataArray) -> xr.DataArray:

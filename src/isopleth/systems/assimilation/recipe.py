@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from isopleth.core.errors import InputError
+from isopleth.core.quantities import Quantity
 
-__all__ = ["STATED", "Recipe", "Stated", "standard"]
+__all__ = ["STATED", "Recipe", "Stated", "of_quantity", "standard"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,15 @@ class Recipe:
     """Settings of an analysis.
 
     Args:
-        radius_km: LETKF: distance at which an observation counts no more. Short, for ten members
-            (chosen on the demonstration); larger ensembles allow more.
+        radius_km: Localisation: distance at which an observation counts no more; what suits about
+            ten members of a global model. `Assimilation.tuned` chooses it from the observations.
+        radii_km: What it is chosen from, increasing.
+        tuning_share: Of the places, hidden to choose it.
+        ensemble_share: Hybrid: of the ensemble's covariance in the sum; half, an even guess.
+        most_truncation: Spectral statistics: largest wavenumber.
+        nmc_factor: Of differences of two forecasts for one time, to be read as errors of one of
+            them: 1 / sqrt 2, as if both erred alike and independently. A guess: the later one errs
+            more, and the errors are alike; see the Desroziers check.
         relaxation: Relaxation to the prior spread (RTPS) of the analysed members, 0 to 1.
         inflation: Factor of the members' deviations before the analysis.
         vertical_scale: Scale of the stated correlation between levels, `exp(-(dz / scale)^2 / 2)`:
@@ -70,6 +78,21 @@ class Recipe:
     """
 
     radius_km: float = 800.0
+    radii_km: tuple[float, ...] = (
+        100.0,
+        200.0,
+        400.0,
+        600.0,
+        800.0,
+        1200.0,
+        1800.0,
+        2700.0,
+        4000.0,
+    )
+    tuning_share: float = 0.2
+    ensemble_share: float = 0.5
+    most_truncation: int = 106
+    nmc_factor: float = 0.5**0.5
     relaxation: float = 0.0
     inflation: float = 1.0
     vertical_scale: float = 0.5
@@ -99,6 +122,15 @@ class Recipe:
             for name, value in table.items():
                 if not 0.0 < value < float("inf"):
                     raise InputError(f"the {words} of {name!r} is {value:g}: give a positive one.")
+        if not 0.0 <= self.ensemble_share <= 1.0:
+            raise InputError(
+                f"ensemble_share is {self.ensemble_share}: give a number from 0 to 1."
+            )
+
+
+def of_quantity(table: Mapping[str, float], quantity: Quantity) -> float | None:
+    """The number that a table by name has for a quantity; None if it has none."""
+    return next((float(v) for name, v in table.items() if quantity.goes_by(name)), None)
 
 
 standard = Recipe()

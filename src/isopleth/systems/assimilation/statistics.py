@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,48 @@ from isopleth.core.errors import InputError
 from isopleth.core.grid import EARTH_RADIUS
 from isopleth.core.quantities import Quantity
 from isopleth.systems.assimilation.covariance import KernelCovariance
-from isopleth.systems.assimilation.recipe import STATED, Recipe
+from isopleth.systems.assimilation.exact import KernelSeen
+from isopleth.systems.assimilation.recipe import STATED, Recipe, of_quantity
+from isopleth.systems.assimilation.sample import Sample
+from isopleth.systems.assimilation.screening import Readable
+from isopleth.systems.assimilation.solving import Pointwise
+from isopleth.systems.assimilation.spectral import fitted, truncation_for
 
-__all__ = ["Statistics", "of_ensemble", "stated"]
+__all__ = ["Gaussian", "Statistics", "gaussian_of", "of_sample", "stated"]
 
 Floats = npt.NDArray[np.float64]
 
 
+class Statistics(Protocol):
+    """A static covariance, and where it comes from."""
+
+    @property
+    def source(self) -> str:
+        """What it was estimated from, in words."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What kind of covariance it is."""
+        ...
+
+    @property
+    def deviation(self) -> Tensor:
+        """Unit of the channel, shape (channel, lat, lon)."""
+        ...
+
+    def seen(self, channels: Channels, read: Readable) -> Pointwise:
+        """As observations see it."""
+        ...
+
+    def lines(self, channels: Channels) -> list[str]:
+        """One line a channel: deviation and length."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class Statistics:
-    """What a static covariance is made of.
+class Gaussian:
+    """Gaussian horizontal correlations, one length a channel, and a correlation of channels.
 
     Args:
         deviation: Unit of the channel, shape (channel, lat, lon).
@@ -36,6 +69,17 @@ class Statistics:
     correlation: Tensor
     length_km: tuple[float, ...]
     source: str
+
+    @property
+    def words(self) -> str:
+        """What kind of covariance it is."""
+        return (
+            "Gaussian in the horizontal with a length a channel, times a correlation of channels"
+        )
+
+    def seen(self, channels: Channels, read: Readable) -> Pointwise:
+        """As observations see it."""
+        return KernelSeen(self.covariance(channels), read)
 
     def covariance(self, channels: Channels) -> KernelCovariance:
         """`B`."""
@@ -56,7 +100,28 @@ class Statistics:
         return found
 
 
-def stated(channels: Channels, recipe: Recipe) -> Statistics:
+def of_sample(channels: Channels, sample: Sample, recipe: Recipe) -> Statistics:
+    """Spectral statistics on a whole globe of values, else Gaussian ones.
+
+    Lengths that the recipe states are those of Gaussians. Where a sample has no spectral
+    statistics, the source says why.
+
+    Args:
+        channels: Of the sample.
+        sample: Errors, or what stands for them.
+        recipe: Its numbers.
+    """
+    truncation = truncation_for(channels.grid, recipe.most_truncation)
+    if not truncation or recipe.length:
+        return gaussian_of(channels, sample, recipe)
+    try:
+        return fitted(channels, sample.errors, sample.source, recipe, truncation)
+    except InputError as error:
+        found = gaussian_of(channels, sample, recipe)
+        return replace(found, source=f"{found.source} (no spectral statistics: {error})")
+
+
+def stated(channels: Channels, recipe: Recipe) -> Gaussian:
     """Deviations and lengths of the recipe, else of `STATED`; Gaussian in the vertical.
 
     Channels of different quantities are uncorrelated.
@@ -66,7 +131,7 @@ def stated(channels: Channels, recipe: Recipe) -> Statistics:
     """
     found = [_stated(item.quantity, recipe) for item in channels.items]
     deviation = torch.tensor([d for d, _ in found], dtype=torch.float64)
-    return Statistics(
+    return Gaussian(
         deviation[:, None, None].expand(channels.shape).clone(),
         torch.from_numpy(_vertical_correlation(channels, recipe.vertical_scale)),
         tuple(length for _, length in found),
@@ -74,20 +139,20 @@ def stated(channels: Channels, recipe: Recipe) -> Statistics:
     )
 
 
-def of_ensemble(channels: Channels, members: Tensor, recipe: Recipe) -> Statistics:
-    """Deviations by row, correlation of channels and lengths of an ensemble's deviations.
+def gaussian_of(channels: Channels, sample: Sample, recipe: Recipe) -> Gaussian:
+    """Deviations by row, correlation of channels and lengths of a sample of errors.
 
-    The variance of a row is that of all its cells and members, smoothed over latitude; lengths
+    The variance of a row is that of all its cells and errors, smoothed over latitude; lengths
     follow from the correlation r of neighbours a distance h apart on a meridian,
     `L = h / sqrt(-2 ln r)` (Daley 1991, Atmospheric Data Analysis, sec. 4.3). What the recipe
     states for a quantity replaces its mean deviation and its lengths.
 
     Args:
-        channels: Of the members.
-        members: Shape (N, channel, lat, lon), float64.
+        channels: Of the sample.
+        sample: Errors, or what stands for them.
         recipe: Its numbers.
     """
-    x = (members - members.mean(0)).numpy()
+    x = (sample.errors - sample.errors.mean(0)).numpy()
     mask = np.asarray(channels.grid.mask)
     rows = _row_variance(x, mask, channels.grid.latitude, recipe.row_smoothing_deg)
     deviation = np.sqrt(rows)[..., None] * np.ones(channels.shape)
@@ -96,27 +161,22 @@ def of_ensemble(channels: Channels, members: Tensor, recipe: Recipe) -> Statisti
         _length(scaled[:, c], mask[c], channels.grid.latitude, recipe) for c in range(len(x[0]))
     ]
     for c, item in enumerate(channels.items):
-        wanted = _of_recipe(recipe.deviation, item.quantity)
+        wanted = of_quantity(recipe.deviation, item.quantity)
         if wanted is not None:
             deviation[c] *= wanted / np.sqrt(np.mean(deviation[c][mask[c]] ** 2))
-        lengths[c] = _of_recipe(recipe.length, item.quantity) or lengths[c]
-    return Statistics(
+        lengths[c] = of_quantity(recipe.length, item.quantity) or lengths[c]
+    return Gaussian(
         torch.from_numpy(deviation),
         torch.from_numpy(_correlation(scaled, channels.grid.weights, recipe.shrink)),
         tuple(lengths),
-        f"the deviations of {len(members)} members from their mean",
+        sample.source,
     )
-
-
-def _of_recipe(table: object, quantity: Quantity) -> float | None:
-    assert hasattr(table, "items")
-    return next((float(v) for name, v in table.items() if quantity.goes_by(name)), None)
 
 
 def _stated(quantity: Quantity, recipe: Recipe) -> tuple[float, float]:
     usual = STATED.get(quantity.name)
-    deviation = _of_recipe(recipe.deviation, quantity)
-    length = _of_recipe(recipe.length, quantity)
+    deviation = of_quantity(recipe.deviation, quantity)
+    length = of_quantity(recipe.length, quantity)
     if deviation is None and usual is None:
         raise InputError(
             f"nothing is known of the background error of {quantity.name!r}: give --ensemble, or "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -34,12 +34,28 @@ from isopleth.systems.assimilation.screening import (
     within_reach,
     without_gross,
 )
-from isopleth.systems.assimilation.statistics import Statistics, of_ensemble, stated
+from isopleth.systems.assimilation.statistics import Statistics, of_sample, stated
+from isopleth.systems.assimilation.tuning import Choice, choose_radius, radii_for
 
-__all__ = ["Assimilation", "Outcome"]
+__all__ = ["Assimilation", "Case", "Outcome"]
 
 _WITHHELD_MIN = 5
 """Fewer places than this are not worth a score."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """What is to be analysed.
+
+    Args:
+        inputs: As given.
+        posed: With statistics.
+        reports: All rows, screened.
+    """
+
+    inputs: Inputs
+    posed: Posed
+    reports: Reports
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,16 +67,21 @@ class Outcome:
         reports: All rows of the table, each used or with its reason.
         departures: Of the used ones.
         analysed: Mean, spread and members.
+        posed: With the statistics and the recipe that were used.
         background_deviation: `s_b`, shape (channel, lat, lon).
-        statistics: Of the static covariance, where the method has one.
     """
 
     inputs: Inputs
     reports: Reports
     departures: Departures
     analysed: Analysed
+    posed: Posed
     background_deviation: Tensor
-    statistics: Statistics | None
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Of the static covariance, where the method has one."""
+        return self.posed.statistics
 
     def innovations(self) -> pd.DataFrame:
         """See `diagnostics.innovations`."""
@@ -91,7 +112,7 @@ class Assimilation:
     recipe: Recipe = standard
 
     def __call__(self, inputs: Inputs, reports: Reports) -> Outcome:
-        """Analyse.
+        """Analyse with the recipe as it is.
 
         Args:
             inputs: Background and ensemble.
@@ -101,37 +122,82 @@ class Assimilation:
             InputError: If the method needs an ensemble that is not there, nothing is known of a
                 variable's error, or no observation can be used.
         """
+        return self.analysed(self.prepared(inputs, reports))
+
+    def prepared(self, inputs: Inputs, reports: Reports) -> Case:
+        """Statistics and screened reports, without an analysis; raises as a call."""
         posed = self._posed(inputs)
-        screened = self._screened(posed, inputs, reports)
-        read = located(screened, inputs.channels)
-        analysed = self.method(posed, read)
+        return Case(inputs=inputs, posed=posed, reports=self._screened(posed, inputs, reports))
+
+    def analysed(self, case: Case) -> Outcome:
+        """The analysis of a prepared case."""
+        read = located(case.reports, case.inputs.channels)
+        analysed = self.method(case.posed, read)
         return Outcome(
-            inputs=inputs,
-            reports=screened,
-            departures=self._departures(posed, read, analysed.mean),
+            inputs=case.inputs,
+            reports=case.reports,
+            departures=self._departures(case.posed, read, analysed.mean),
             analysed=analysed,
-            background_deviation=self.method.background_deviation(posed),
-            statistics=posed.statistics,
+            posed=case.posed,
+            background_deviation=self.method.background_deviation(case.posed),
         )
+
+    def tuned(self, case: Case, *, share: float, seed: int) -> tuple[Case, Choice | None]:
+        """The case with the localisation radius that fits hidden observations best.
+
+        Places that `trial` will hide are not looked at: the score of the trial stays blind.
+
+        Args:
+            case: Prepared.
+            share: Of the places, as `trial` gets it.
+            seed: Likewise.
+
+        Returns:
+            The case, and the choice; None where the method has no radius or there are too few
+            places.
+        """
+        if not self.method.localised:
+            return case, None
+        used = case.reports.take(np.flatnonzero(case.reports.usable))
+        judged = _places(used, share, seed)
+        rest = used if judged is None else used.take(np.flatnonzero(~judged))
+        hidden = _places(rest, self.recipe.tuning_share, seed + 1)
+        if hidden is None:
+            return case, None
+        channels, posed = case.inputs.channels, case.posed
+        kept = located(rest.take(np.flatnonzero(~hidden)), channels)
+        judge = located(rest.take(np.flatnonzero(hidden)), channels)
+
+        def score(radius: float) -> float:
+            mean = self.method(_with_radius(posed, radius), kept, errors=False).mean
+            return _departure(judge, mean)
+
+        choice = choose_radius(
+            score,
+            radii_for(channels.grid, self.recipe.radii_km),
+            _departure(judge, posed.background),
+            len(_distinct(judge.reports)),
+        )
+        return replace(case, posed=_with_radius(posed, choice.radius_km)), choice
 
     def trial(self, outcome: Outcome, *, share: float, seed: int) -> pd.DataFrame | None:
         """Scores of an analysis that did not see a share of the places, at those places.
 
         Args:
-            outcome: Brings inputs and screened reports.
+            outcome: Brings inputs, settings and screened reports.
             share: Of the places with used observations.
             seed: Of the draw.
 
         Returns:
             As `diagnostics.withheld_scores`; None where too few places would be withheld.
         """
-        used = np.flatnonzero(outcome.reports.usable)
-        hidden = _places(outcome.reports.take(used), share, seed)
+        used = outcome.reports.take(np.flatnonzero(outcome.reports.usable))
+        hidden = _places(used, share, seed)
         if hidden is None:
             return None
-        posed, channels = self._posed(outcome.inputs), outcome.inputs.channels
-        kept = located(outcome.reports.take(used[~hidden]), channels)
-        judge = located(outcome.reports.take(used[hidden]), channels)
+        posed, channels = outcome.posed, outcome.inputs.channels
+        kept = located(used.take(np.flatnonzero(~hidden)), channels)
+        judge = located(used.take(np.flatnonzero(hidden)), channels)
         mean = self.method(posed, kept, errors=False).mean
         return withheld_scores(self._departures(posed, judge, mean), channels)
 
@@ -146,8 +212,8 @@ class Assimilation:
         if self.method.needs_statistics:
             statistics = (
                 stated(inputs.channels, self.recipe)
-                if inputs.members is None
-                else of_ensemble(inputs.channels, inputs.members, self.recipe)
+                if inputs.sample is None
+                else of_sample(inputs.channels, inputs.sample, self.recipe)
             )
         return Posed(
             channels=inputs.channels,
@@ -247,7 +313,7 @@ class Assimilation:
             "method": self.method.words,
             "history": f"{now} isopleth {__version__} assimilate",
             "isopleth_version": __version__,
-            "recipe": json.dumps({k: _plain(v) for k, v in asdict(self.recipe).items()}),
+            "recipe": json.dumps({k: _plain(v) for k, v in asdict(outcome.posed.recipe).items()}),
             "observations_used": used,
             "observations_rejected": len(outcome.reports) - used,
             "chi_square": outcome.analysed.chi_square,
@@ -278,13 +344,30 @@ def _named_fields(
 
 def _places(used: Reports, share: float, seed: int) -> npt.NDArray[np.bool_] | None:
     """Which rows lie at the places that are hidden; None if too few."""
-    place = np.stack([used.latitude.round(3), used.longitude.round(3)], 1)
-    each, which = np.unique(place, axis=0, return_inverse=True)
+    each, which = np.unique(_rounded(used), axis=0, return_inverse=True)
     count = round(share * len(each))
     if count < _WITHHELD_MIN or len(each) - count < _WITHHELD_MIN:
         return None
     drawn = np.random.default_rng(seed).choice(len(each), count, replace=False)
     return np.asarray(np.isin(which.ravel(), drawn))
+
+
+def _distinct(reports: Reports) -> npt.NDArray[np.float64]:
+    return np.unique(_rounded(reports), axis=0)
+
+
+def _rounded(reports: Reports) -> npt.NDArray[np.float64]:
+    return np.stack([reports.latitude.round(3), reports.longitude.round(3)], 1)
+
+
+def _with_radius(posed: Posed, radius: float) -> Posed:
+    return replace(posed, recipe=replace(posed.recipe, radius_km=radius))
+
+
+def _departure(judge: Readable, x: Tensor) -> float:
+    """Root mean square of observed less x, in units of the observations' errors."""
+    scaled = (judge.reports.value - judge.of(x)) / judge.reports.error
+    return float(np.sqrt(np.mean(scaled**2)))
 
 
 def _plain(value: object) -> object:

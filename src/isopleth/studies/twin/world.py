@@ -1,0 +1,332 @@
+"""The frozen world of a twin experiment: made once, hashed, then only read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import isopleth
+from isopleth.core.errors import IntegrityError
+from isopleth.dynamics.nature import load_world, nature_run, spun_up
+from isopleth.dynamics.quasigeostrophic import QuasiGeostrophic
+from isopleth.dynamics.rollout import final, rollout
+from isopleth.inference.variational import SampleCovariance
+from isopleth.priors.eof import leading_modes
+from isopleth.studies.provenance import code_digest
+from isopleth.studies.results import replacing
+from isopleth.studies.twin.background import BackgroundCycle, Moment, batched
+from isopleth.studies.twin.climate import Climate
+from isopleth.studies.twin.network import stream
+from isopleth.studies.twin.recipe import TwinRecipe
+
+__all__ = ["Cases", "TwinWorld"]
+
+_START = 0.45
+"""Amplitude of the climate's covariance in the first cycles."""
+
+_LAGGED_MODES = 1400
+_SAMPLES = 1500
+"""Background errors kept for the spectral statistics."""
+
+_SOURCE = Path(isopleth.__file__).parent
+_CODE = (
+    *(f"studies/twin/{name}.py" for name in ("world", "background", "climate", "network")),
+    *(f"dynamics/{name}.py" for name in ("nature", "quasigeostrophic", "advection", "gridded")),
+    *(f"dynamics/{name}.py" for name in ("qg3_operators", "qg3_surface", "runge_kutta")),
+    "core/sphere.py",
+)
+"""What decides a world besides its recipe."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Cases of the validation, or of all seeds of the test.
+
+    Attributes:
+        truth: Anomalies at the times of a window, shape (n, time, 3, nlat, nlon).
+        background: At its start, (n, 3, nlat, nlon).
+        members: At its start, (n, N, 3, nlat, nlon).
+        trajectory: Of every case, which bootstrap blocks follow, shape (n,).
+        names: What seeds the draws of each case.
+    """
+
+    truth: Tensor
+    background: Tensor
+    members: Tensor
+    trajectory: Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.background)
+
+    def chosen(self, rows: list[int]) -> Cases:
+        """Some of them."""
+        return Cases(
+            truth=self.truth[rows],
+            background=self.background[rows],
+            members=self.members[rows],
+            trajectory=self.trajectory[rows],
+            names=tuple(self.names[row] for row in rows),
+        )
+
+
+class TwinWorld:
+    """Climate, covariances and cases, read from one file whose hash goes into the results.
+
+    Args:
+        recipe: What was made.
+        tensors: The content of the file.
+        sha256: Of the file.
+    """
+
+    def __init__(self, recipe: TwinRecipe, tensors: dict[str, Tensor], sha256: str) -> None:
+        self.recipe, self.sha256, self._tensors = recipe, sha256, tensors
+        world = load_world(recipe.world)
+        self.climate = Climate(world, tensors["mean"], tensors["sd"])
+        self.wind_sd = tensors["wind_sd"]
+
+    @classmethod
+    def frozen(
+        cls, recipe: TwinRecipe, folder: Path, progress: Progress | None = None
+    ) -> TwinWorld:
+        """The world of a recipe, made if it is not there.
+
+        Args:
+            recipe: Every number.
+            folder: Where worlds lie, one file each, named after recipe and code.
+            progress: Gets the fraction made.
+
+        Raises:
+            IntegrityError: If a file is there that does not hold what its name says.
+        """
+        path = folder / f"world-{_key(recipe)}.safetensors"
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                save_file(_made(recipe, progress or (lambda _: None)), temporary)
+        try:
+            tensors = load_file(path)
+        except Exception as error:
+            raise IntegrityError(f"{path} is no world: {error}; remove it.") from error
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return cls(recipe, tensors, digest)
+
+    @property
+    def climatological(self) -> SampleCovariance:
+        """Covariance of states about the climate."""
+        return self.climate.covariance(self._tensors["climate"])
+
+    @property
+    def errors(self) -> SampleCovariance:
+        """Covariance of background errors."""
+        return self.climate.covariance(self._tensors["error"])
+
+    @property
+    def sample(self) -> Tensor:
+        """Background errors, (n, 3, nlat, nlon)."""
+        return self.climate.fields(self._tensors["sample"])
+
+    @property
+    def lagged(self) -> SampleCovariance:
+        """Joint covariance of the errors of forecasts at the times of a window."""
+        return SampleCovariance(self.climate.fields(self._tensors["lagged"]))
+
+    def regression(self, ridge: float) -> tuple[Callable[[Tensor], Tensor], SampleCovariance]:
+        """The best linear estimate of the truth from a background, and its error's covariance.
+
+            x = x_b + W (x_b - m_b),   W = C_eb (C_bb + ridge C_ee)^-1
+
+        with e = truth - background; ridge keeps directions in which backgrounds vary less than
+        they err.
+        """
+        Cee, Ceb, Cbb = (self._tensors[k].double() for k in ("error", "cross", "background"))
+        mean, bias = self._tensors["background_mean"], self._tensors["error_mean"]
+        shift = torch.eye(len(Cee)).double() * Cee.diagonal().mean()
+        W = torch.linalg.solve(Cbb + ridge * shift, Ceb.T).T
+        rest = Cee - W @ Ceb.T - Ceb @ W.T + W @ Cbb @ W.T
+        climate, matrix = self.climate, W.float()
+
+        def estimate(x: Tensor) -> Tensor:
+            departure = climate.coefficients(x) - mean
+            return x + climate.fields(bias + departure @ matrix.T)
+
+        return estimate, climate.covariance(0.5 * (rest + rest.T))
+
+    def cases(self, kind: str) -> Cases:
+        """Of "validation" or "test"."""
+        parts = [self._tensors[f"{kind}.{name}"] for name in ("truth", "background", "members")]
+        trajectory = self._tensors[f"{kind}.trajectory"]
+        dates = self._tensors[f"{kind}.date"].tolist()
+        names = tuple(f"{t}/{d}" for t, d in zip(trajectory.tolist(), dates, strict=True))
+        return Cases(parts[0], parts[1], parts[2], trajectory, names)
+
+    def last(self, kind: str) -> tuple[Tensor, Tensor]:
+        """States and backgrounds where the trajectories of a kind end; "train" too."""
+        recipe = self.recipe
+        ends = recipe.train, recipe.train + recipe.validation
+        rows = {
+            "train": slice(0, ends[0]),
+            "validation": slice(*ends),
+            "test": slice(ends[1], recipe.trajectories),
+        }[kind]
+        return self._tensors["last.truth"][rows], self._tensors["last.background"][rows]
+
+
+def _key(recipe: TwinRecipe) -> str:
+    """Of the recipe's part that decides the world, and of the code that makes it."""
+    later = ("cycling_", "tuning_", "trials", "networks", "cycled")
+    told = {name: v for name, v in asdict(recipe).items() if not name.startswith(later)}
+    told["code"] = code_digest(*(_SOURCE / name for name in _CODE))
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@torch.no_grad()
+def _made(recipe: TwinRecipe, progress: Progress) -> dict[str, Tensor]:
+    world = load_world(recipe.world)
+    truth = _starts(recipe, world)
+    progress(0.2)
+    run = nature_run(world, truth[: recipe.train], every_hours=48.0, days=recipe.climate_days)
+    history = torch.cat(list(run))
+    climate = Climate.of(world, history)
+    states = climate.coefficients(climate.anomalies(history))
+    clim = states.T @ states / len(states)
+    wind = climate.dynamics(6.0).wind_anomalies(climate.anomalies(history[:: len(history) // 256]))
+    progress(0.3)
+    book = _Book(recipe, climate)
+    background = _first_backgrounds(climate, truth, clim)
+    truth, background, B = _burnt_in(recipe, climate, clim, truth, background)
+    progress(0.5)
+    start = sum(recipe.burn_in)
+    numbers = range(start, start + recipe.cycles)
+    dates = tuple(numbers[-1 - k * recipe.cycles // recipe.dates] for k in range(recipe.dates))
+    cycle = BackgroundCycle(recipe, climate)
+    for moment in cycle.run(B, truth, background, numbers, dates):
+        book.enter(moment)
+        progress(0.5 + 0.5 * (moment.number - start) / recipe.cycles)
+    made = book.closed() | {
+        "mean": climate.mean,
+        "sd": climate.sd,
+        "wind_sd": wind.square().mean((0, 2, 3)).sqrt(),
+        "climate": clim,
+    }
+    return {name: values.contiguous() for name, values in made.items()}
+
+
+def _starts(recipe: TwinRecipe, world: QuasiGeostrophic) -> Tensor:
+    """Spun up apart for every seed, so that the test's seeds share nothing."""
+    groups = [("train", recipe.train), ("validation", recipe.validation)]
+    groups += [(f"test {seed}", recipe.test) for seed in recipe.seeds]
+    parts = [spun_up(world, count, stream("start", name), 0.5) for name, count in groups]
+    days = recipe.spin_up_days - 0.5
+    steps = round(days * 86_400.0 / world.step_seconds)
+    return batched(lambda z: final(world.step, z, steps), torch.cat(parts))
+
+
+def _first_backgrounds(climate: Climate, truth: Tensor, clim: Tensor) -> Tensor:
+    noise = torch.randn(len(truth), len(clim), generator=stream("first"))
+    size = (_START**2 * clim.diagonal()).clamp_min(0.0).sqrt()
+    return climate.anomalies(truth) + climate.fields(noise * size)
+
+
+def _burnt_in(
+    recipe: TwinRecipe, climate: Climate, clim: Tensor, truth: Tensor, background: Tensor
+) -> tuple[Tensor, Tensor, SampleCovariance]:
+    """The cycle with its own covariance, estimated anew after every stage.
+
+    A sample of n errors counts n / (n + rank) beside the climate's correlations of its size.
+    """
+    B, number = climate.covariance(_START**2 * clim), 0
+    for length in recipe.burn_in:
+        errors = []
+        for moment in BackgroundCycle(recipe, climate).run(
+            B, truth, background, range(number, number + length)
+        ):
+            truth, background = moment.truth, moment.background
+            if moment.number - number >= length // 2:
+                error = climate.anomalies(truth) - background
+                errors.append(climate.coefficients(error[: recipe.train]))
+        number += length
+        e = torch.cat(errors)
+        sample = e.T @ e / len(e)
+        share = len(e) / (len(e) + len(clim))
+        sized = clim * (sample.trace() / clim.trace())
+        B = climate.covariance(share * sample + (1.0 - share) * sized)
+    return truth, background, B
+
+
+class _Book:
+    """What is kept of the final cycles."""
+
+    def __init__(self, recipe: TwinRecipe, climate: Climate) -> None:
+        self._recipe, self._climate = recipe, climate
+        self._six = climate.dynamics(float(recipe.window_hours[1] - recipe.window_hours[0]))
+        self._errors: list[Tensor] = []
+        self._backgrounds: list[Tensor] = []
+        self._lagged: list[Tensor] = []
+        self._cases: dict[str, list[Tensor]] = {}
+        self._last: Moment | None = None
+
+    def enter(self, moment: Moment) -> None:
+        """Errors of the training trajectories; cases where there are members."""
+        train = self._recipe.train
+        truth = self._climate.anomalies(moment.truth)
+        pairs = truth[:train], moment.background[:train]
+        paths = [torch.stack([x, *self._path(x)], 1) for x in pairs]
+        error = self._climate.coefficients(paths[0] - paths[1])
+        self._errors.append(error[:, 0])
+        self._backgrounds.append(self._climate.coefficients(pairs[1]))
+        self._lagged.append(error)
+        self._last = moment
+        if moment.members is None:
+            return
+        window = torch.stack([truth[train:], *self._path(truth[train:])], 1)
+        end = self._recipe.validation
+        for kind, rows in (("validation", slice(0, end)), ("test", slice(end, None))):
+            number = torch.arange(len(truth) - train)[rows] + train
+            kept = {
+                "truth": window[rows],
+                "background": moment.background[train:][rows],
+                "members": moment.members[rows],
+                "trajectory": number,
+                "date": torch.full_like(number, moment.number),
+            }
+            for name, values in kept.items():
+                self._cases.setdefault(f"{kind}.{name}", []).append(values)
+
+    def closed(self) -> dict[str, Tensor]:
+        """Everything as tensors."""
+        assert self._last is not None
+        e, b = torch.cat(self._errors), torch.cat(self._backgrounds)
+        em, bm = e.mean(0), b.mean(0)
+        ec, bc = e - em, b - bm
+        n = len(e) - 1
+        lagged = torch.cat(self._lagged)
+        flat = (lagged - lagged.mean(0)).flatten(1).double()  # or small modes fade
+        modes = min(_LAGGED_MODES, len(flat) - 1)
+        V, lam = leading_modes(flat, modes, torch.ones_like(flat[0]))
+        rows = (V * (lam * len(flat) / n).sqrt()[:, None]).float()
+        return {
+            "error": ec.T @ ec / n,
+            "cross": ec.T @ bc / n,
+            "background": bc.T @ bc / n,
+            "error_mean": em,
+            "background_mean": bm,
+            "lagged": rows.unflatten(1, lagged.shape[1:]).contiguous(),
+            "sample": e[-_SAMPLES:].contiguous(),
+            "last.truth": self._last.truth,
+            "last.background": self._last.background,
+            **{name: torch.cat(parts).contiguous() for name, parts in self._cases.items()},
+        }
+
+    def _path(self, x: Tensor) -> Iterator[Tensor]:
+        count = len(self._recipe.window_hours) - 1
+        return rollout(lambda y: batched(self._six.step, y), x, count)
