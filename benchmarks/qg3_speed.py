@@ -30,6 +30,7 @@ ROOT = HERE.parent
 ASSET = ROOT / "src" / "isopleth" / "data" / "assets" / "qg3_boundary.npz"
 NAME, OURS, THEIRS = "qg3_speed", "isopleth", "pyshqg 1.0.1"
 BATCHES, LARGE, DAY = (1, 16, 64), 64, 48
+RADII = (4000, 8000)
 VARIABLE = "ISOPLETH_PYSHQG"
 
 
@@ -38,9 +39,17 @@ def at(batch: int) -> str:
     return f"T21, RK4 1800 s, batch {batch}, one thread"
 
 
-def apart(python: str, script: str, *arguments: object) -> dict[str, list[float]]:
-    """Run a sibling in its own process on one thread; what it prints last."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+def near(radius: int) -> str:
+    """Setting of the rows of an analysis."""
+    return f"T21, 32 members, 5 % of the cells seen, radius {radius} km, two threads"
+
+
+def apart(
+    python: str, script: str, *arguments: object, threads: int = 1
+) -> dict[str, list[float]]:
+    """Run a sibling in its own process on so many threads; what it prints last."""
+    count = str(threads)
+    environment = {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
     command = [python, str(HERE / script), *map(str, arguments)]
     out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return dict(json.loads(out.stdout.splitlines()[-1])) if out.stdout else {}
@@ -104,6 +113,13 @@ def accelerated(rows: Rows, steps: int) -> None:
         rows.add(OURS, setting, "wall clock", "ms/member-day", values)
 
 
+def analyses(rows: Rows, repeats: int) -> None:
+    """Wall seconds of a local analysis, near and far."""
+    for radius in RADII:
+        found = apart(sys.executable, "qg3_speed_jobs.py", "letkf", radius, repeats, threads=2)
+        rows.add("LETKF", near(radius), "analysis", "s", found["seconds"])
+
+
 def headlines() -> dict[str, Headline]:
     """What the issue asks for."""
     ours, theirs = (select(name, at(LARGE), "forward") for name in (OURS, THEIRS))
@@ -117,6 +133,9 @@ def headlines() -> dict[str, Headline]:
         "adjoint_over_forward": Headline(ratios[-1], ("<=", 3.0)),
         "adjoint_over_forward_any_batch": Headline(largest(*ratios)),
         "checkpointed_adjoint_over_forward": Headline(ratio_of(kept, ours)),
+        "letkf_seconds": Headline(
+            largest(*(select("LETKF", near(radius), "analysis") for radius in RADII)), ("<=", 1.0)
+        ),
     }
 
 
@@ -125,7 +144,8 @@ def result(rows: Rows, repeats: int) -> Result:
     draft = Result(
         name=NAME, what="CPU milliseconds a member-day of the three-level quasi-geostrophic model "
         "against pyshqg with the same grid, step, scheme and precision, and of its gradient "
-        "(forward run included); intervals are the range of repeated runs.",
+        "(forward run included), and of a local analysis; intervals are the range of repeated "
+        "runs.",
         command=f'make bench NAME={NAME} BENCH_ARGS="--pyshqg ENV/bin/python"', seeds=(0,),
         n_cases=repeats, data={ASSET.name: sha256_of(ASSET)}, rows=tuple(rows),
         verdict="falls short: draft", **stamp(ROOT), **headline_fields(rows, headlines()),
@@ -146,6 +166,7 @@ def main() -> None:
     rows = Rows()
     agreement(rows, python)
     timings(rows, python, steps, repeats)
+    analyses(rows, repeats)
     accelerated(rows, steps)
     found = result(rows, repeats)
     if not arguments.smoke:

@@ -107,3 +107,19 @@ def test_training_is_stopped_goes_on_and_leaves_a_card(
 def test_hours_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "reconmost", "smoke", "--hours", "-1"]) == 2
     assert "--hours -1 is not possible" in capsys.readouterr().err
+
+
+def test_a_network_of_forecasts_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "forecast", "smoke", "--folder", str(tmp_path)]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "persistence" in printed
+    card = Path(printed.splitlines()[-1].removeprefix("card: "))
+    assert json.loads(card.read_text("utf-8"))["metrics"][0]["baseline"]
+
+
+def test_a_recipe_of_another_system_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "forecast", "paper"]) == 2
+    assert "forecast has no recipe paper: choose from unet, vit, smoke" in capsys.readouterr().err

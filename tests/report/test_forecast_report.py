@@ -158,7 +158,9 @@ def test_an_ensemble_with_a_truth_has_every_chapter_and_says_whose_truth_it_is()
     material.forecast.attrs["data_note"] = "Synthetic <atmosphere>."
     text = render(compose_forecast(material))
     assert "Synthetic &lt;atmosphere&gt;." in text
-    assert "The truth is a run of the model itself" in text
+    assert "that of the network" in text
+    material.forecast.attrs["model"] = "qg3"
+    assert "The truth is a run of the model itself" in render(compose_forecast(material))
 
 
 def test_the_drift_is_told_in_numbers() -> None:

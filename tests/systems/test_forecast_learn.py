@@ -53,6 +53,9 @@ FACTS = {
 }
 
 
+SHORT = replace(smoke.learned, days=2.0)
+
+
 @pytest.fixture(scope="module")
 def sphere() -> Sphere:
     return Sphere(T21.truncation, T21.grid)
@@ -60,7 +63,7 @@ def sphere() -> Sphere:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(smoke.learned, tmp_path_factory.mktemp("runs"))
+    return prepare(SHORT, tmp_path_factory.mktemp("runs"))
 
 
 def red_noise(members: int, times: int, factor: float, seed: int = 0) -> Tensor:
@@ -92,7 +95,7 @@ def test_a_run_holds_the_world_every_six_hours(learned: Path) -> None:
 
 def test_a_run_is_made_once_and_runs_differ(learned: Path) -> None:
     before = learned.stat().st_mtime_ns
-    assert prepare(smoke.learned, learned.parent) == learned
+    assert prepare(SHORT, learned.parent) == learned
     assert learned.stat().st_mtime_ns == before
     assert smoke.validation.name != smoke.learned.name
     assert unet.learned.seed != unet.validation.seed

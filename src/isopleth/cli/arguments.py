@@ -94,16 +94,22 @@ class Train:
     """Train the prior of a system, or go on with a training that was interrupted.
 
     Makes the training states where they are not there yet, or reads them from files, trains,
-    compares the denoiser with the Wiener filter on states it has not seen, and writes the weights
-    with their card.
+    compares with a baseline (the denoiser with the Wiener filter, the emulator with persistence)
+    on states it has not seen, and writes the weights with their card.
     """
 
-    system: Annotated[Literal["reconmost"], Positional]
-    """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`."""
+    system: Annotated[Literal["reconmost", "forecast"], Positional]
+    """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`, or a network
+    of `forecast --model`."""
 
-    recipe: Annotated[Literal["small", "paper", "smoke"], Positional] = "small"
-    """small: the shipped prior, hours on a CPU; paper: the prior as published, days on a GPU, from
-    CMIP6 files of your own; smoke: a few steps of a tiny network, to try the command out."""
+    recipe: Annotated[
+        Literal["small", "paper", "unet", "vit", "smoke"] | None,
+        Positional,
+        arg(help_behavior_hint=""),
+    ] = None
+    """For reconmost, small (default): the shipped prior, hours on a CPU; paper: the prior as
+    published, days on a GPU, from CMIP6 files of your own. For forecast, unet (default) or vit:
+    the shipped networks, an hour on a CPU. smoke: a few steps of a tiny network, to try it out."""
 
     files: Annotated[tuple[Path, ...], arg(metavar="FILE...", help_behavior_hint="")] = ()
     """For paper: monthly NetCDF files of thetao on the grid of the EN4 analyses; the last month

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -13,13 +15,13 @@ from isopleth.cli.screen import Screen, show
 from isopleth.core.errors import InputError
 from isopleth.data import load_climatology
 from isopleth.studies import device_description, git_commit, sha256_of
-from isopleth.systems import reconmost
+from isopleth.systems import forecast, reconmost
 from isopleth.systems.reconmost import GateTable, Learning, PaperRecipe, Recipe
 from isopleth.systems.reconmost import paper_training as published
 from isopleth.systems.reconmost.paper_fields import MonthlyFields
 from isopleth.training import read_counters
 
-__all__ = ["RECIPES", "train"]
+__all__ = ["EMULATORS", "RECIPES", "train"]
 
 RECIPES: dict[str, Recipe | PaperRecipe] = {
     "small": reconmost.small,
@@ -27,6 +29,13 @@ RECIPES: dict[str, Recipe | PaperRecipe] = {
     "smoke": reconmost.smoke,
 }
 """Name on the command line -> recipe: the only place where a word selects one."""
+
+EMULATORS: dict[str, forecast.Recipe] = {
+    "unet": forecast.unet,
+    "vit": forecast.vit,
+    "smoke": forecast.smoke,
+}
+"""The same for the networks of a forecast."""
 
 
 def train(asked: Train) -> None:
@@ -38,7 +47,11 @@ def train(asked: Train) -> None:
     """
     if asked.hours is not None and not asked.hours > 0.0:
         raise InputError(f"--hours {asked.hours:g} is not possible: give a time above 0.")
-    recipe = RECIPES[asked.recipe]
+    known: dict[str, Any] = RECIPES if asked.system == "reconmost" else EMULATORS
+    name: Any = asked.recipe or next(iter(known))
+    if name not in known:
+        raise InputError(f"{asked.system} has no recipe {name}: choose from {', '.join(known)}.")
+    asked, recipe = replace(asked, recipe=name), known[name]
     sitting = math.inf if asked.hours is None else 3600.0 * asked.hours
     if isinstance(recipe, PaperRecipe):
         return _from_files(asked, recipe, sitting)
@@ -47,6 +60,8 @@ def train(asked: Train) -> None:
             f"the recipe {asked.recipe} makes its own states and reads no --files: leave them "
             "out, or train the recipe paper."
         )
+    if isinstance(recipe, forecast.Recipe):
+        return _emulator(asked, recipe, sitting)
     return _from_climatology(asked, recipe, sitting)
 
 
@@ -60,7 +75,7 @@ def _from_climatology(asked: Train, recipe: Recipe, sitting: float) -> None:
             asked.folder,
             progress=lambda done: told("making the training states", done),
         )
-        learning = Learning(climatology, states, asked.folder / asked.recipe)
+        learning = Learning(climatology, states, asked.folder / str(asked.recipe))
         denoiser, checkpoint = reconmost.train(
             recipe,
             learning,
@@ -72,7 +87,7 @@ def _from_climatology(asked: Train, recipe: Recipe, sitting: float) -> None:
         with screen.step("judging it on states it has not seen"):
             table = reconmost.gate(denoiser, recipe, climatology, states)
         facts = {**_facts(recipe, checkpoint), "metrics": table.metrics()}
-        card = reconmost.keep(denoiser, states, recipe, asked.folder / asked.recipe, facts)
+        card = reconmost.keep(denoiser, states, recipe, asked.folder / str(asked.recipe), facts)
     show(_drawn(table, "variances of a cell"))
     print(f"card: {card}", flush=True)
 
@@ -86,7 +101,7 @@ def _from_files(asked: Train, recipe: PaperRecipe, sitting: float) -> None:
         prior, checkpoint = published.train(
             recipe,
             fields,
-            asked.folder / asked.recipe,
+            asked.folder / str(asked.recipe),
             progress=lambda done: told("training", done),
             sitting_seconds=sitting,
         )
@@ -99,8 +114,32 @@ def _from_files(asked: Train, recipe: PaperRecipe, sitting: float) -> None:
             "metrics": [{**row, "unit": published.UNIT} for row in table.metrics()],
             "data": [{"name": path.name, "sha256": sha256_of(path)} for path in asked.files],
         }
-        card = published.keep(prior, recipe, asked.folder / asked.recipe, facts)
+        card = published.keep(prior, recipe, asked.folder / str(asked.recipe), facts)
     show(_drawn(table, published.UNIT))
+    print(f"card: {card}", flush=True)
+
+
+def _emulator(asked: Train, recipe: forecast.Recipe, sitting: float) -> None:
+    with Screen() as screen:
+        told = screen.progress()
+        with screen.step("making nature runs, or reading them"):
+            learned, judged = (
+                forecast.prepare(run, asked.folder) for run in (recipe.learned, recipe.validation)
+            )
+        emulator, checkpoint = forecast.train(
+            recipe,
+            forecast.Learning(learned, asked.folder / recipe.name),
+            progress=lambda done: told("training", done),
+            sitting_seconds=sitting,
+        )
+        if not _finished(checkpoint):
+            return
+        with screen.step("judging it on states it has not seen"):
+            metrics = forecast.judge(emulator, learned, judged)
+        facts = {**_facts(recipe, checkpoint), "metrics": metrics}
+        card = forecast.keep(emulator, recipe, asked.folder, facts)
+    for row in metrics:
+        print(f"{row['name']}: {row['value']:.3f} ({row['baseline']} {row['baseline_value']:.3f})")
     print(f"card: {card}", flush=True)
 
 
@@ -116,7 +155,7 @@ def _finished(checkpoint: Path) -> bool:
     return counters.finished
 
 
-def _facts(recipe: Recipe | PaperRecipe, checkpoint: Path) -> dict[str, object]:
+def _facts(recipe: Recipe | PaperRecipe | forecast.Recipe, checkpoint: Path) -> dict[str, object]:
     return {
         "seed": recipe.training.seed,
         "commit": git_commit(Path(__file__).parent),

@@ -52,6 +52,13 @@ _WORDS = {
 }
 
 
+_PERFECT = "The truth is a run of the model itself, so the model has no error here."
+
+_LEARNED = (
+    "The truth is a run of the model whose steps the network learned, so the error is that of the "
+    "start and that of the network."
+)
+
 _DRIFT = "A start from outside the model's climate drifts into it."
 
 _ADVICE = (
@@ -191,7 +198,8 @@ def _scores(material: ForecastMaterial) -> Chapter | None:
     )
     text = [verdict(material.scores, _LEVEL)]
     if "data_note" in material.forecast.attrs:
-        text.append("The truth is a run of the model itself, so the model has no error here.")
+        own = material.forecast.attrs.get("model") == "qg3"
+        text.append(_PERFECT if own else _LEARNED)
     else:
         text.append(
             "Anomalies are from the model's climate, not from a climatology of the atmosphere: "

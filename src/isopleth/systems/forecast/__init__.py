@@ -1,7 +1,8 @@
-"""Forecasts of the quasi-geostrophic world by networks that learned its steps.
+"""Forecasts of the large-scale flow: from a file to the days after it.
 
-Nature runs of the world teach a U-Net or a vision transformer to step the streamfunction six
-hours ahead (`train`); simple forecasts tell what that is worth (`evaluate`, `baselines`).
+`load().run("INIT.nc", days=10)` steps a state with the quasi-geostrophic world or with a network
+that learned its six-hour steps from nature runs (`train`); simple forecasts tell what that is
+worth (`judge`, `baselines`).
 """
 
 from isopleth.systems.forecast.baselines import (
@@ -23,14 +24,18 @@ from isopleth.systems.forecast.evaluate import (
     score,
     tuned_linear_inverse,
 )
-from isopleth.systems.forecast.learn import Learning, build, climate, keep, load, prepare, train
+from isopleth.systems.forecast.learn import Learning, build, climate, keep, prepare, train
 from isopleth.systems.forecast.recipe import Recipe, Run, smoke, unet, vit
+from isopleth.systems.forecast.settings import ForecastSettings
+from isopleth.systems.forecast.system import Forecast, load
 
 __all__ = [
     "DAYS",
     "Climatology",
     "DampedPersistence",
     "Emulated",
+    "Forecast",
+    "ForecastSettings",
     "Forecaster",
     "Learning",
     "LinearInverse",

@@ -102,32 +102,36 @@ def quasi_geostrophic(truncation: int = 21) -> Model:
     return Model(name="qg3", words=words, dynamics=OnStreamfunction(world), world=world)
 
 
-def emulator(name: str) -> Model:
+def emulator(name: str, weights: str) -> Model:
     """A learned emulator of the model at T21.
+
+    Args:
+        name: On the command line.
+        weights: Name of the shipped weights.
 
     Raises:
         IsoplethError: If its weights are not there or damaged.
     """
-    words = f"a learned emulator ({name}) of the quasi-geostrophic model at T21, 6 hours a step"
-    return Model(name=name, words=words, dynamics=load_emulator(name), world=load_world(T21))
+    words = f"a learned emulator ({weights}) of the quasi-geostrophic model at T21, 6 hours a step"
+    return Model(name=name, words=words, dynamics=load_emulator(weights), world=load_world(T21))
 
 
-def _learned(name: str) -> Callable[[int], Model]:
+def _learned(name: str, weights: str) -> Callable[[int], Model]:
     def make(truncation: int) -> Model:
         if truncation != T21.truncation:
             raise InputError(
                 f"the emulator {name!r} has no truncation {truncation}: leave it out, or take "
                 "the model qg3."
             )
-        return emulator(name)
+        return emulator(name, weights)
 
     return make
 
 
 MODELS: dict[str, Callable[[int], Model]] = {
     "qg3": quasi_geostrophic,
-    "unet": _learned("unet"),
-    "vit": _learned("vit"),
+    "unet": _learned("unet", "qg3_unet"),
+    "vit": _learned("vit", "qg3_vit"),
 }
 """Name -> model, from the truncation: the only place where a word selects one."""
 

@@ -107,8 +107,8 @@ vit = Recipe(
 smoke = replace(
     unet,
     net=replace(_SIZES, widths=(8, 8)),
-    learned=Run(seed=1, members=2, days=2.0, spin_up_days=1.0),
-    validation=Run(seed=2, members=2, days=2.0, spin_up_days=1.0),
+    learned=Run(seed=1, members=2, days=12.0, spin_up_days=1.0),
+    validation=Run(seed=2, members=2, days=12.0, spin_up_days=1.0),
     batch=2,
     training=TrainingRecipe(steps=3, warmup=1, log_every=1, accelerator="cpu"),
     tuning=TrainingRecipe(steps=2, warmup=1, log_every=1, accelerator="cpu"),

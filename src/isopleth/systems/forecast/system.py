@@ -180,6 +180,8 @@ class Forecast:
         done, last = sum(map(len, blocks)), start
         if blocks:
             last = torch.from_numpy(np.array(blocks[-1][-1]))
+        if progress is not None:
+            progress("forecast", min(done / settings.steps, 1.0))
         while done < settings.steps:
             block = self._stepped(last, min(_BLOCK, settings.steps - done))
             done += len(block)
