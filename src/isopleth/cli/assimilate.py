@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ import pandas as pd
 from isopleth.cli.assimilate_arguments import Assimilate
 from isopleth.cli.assimilate_inputs import demonstrated, read
 from isopleth.cli.assimilate_record import Done, material_of
-from isopleth.cli.output import write_analysis
+from isopleth.cli.output import write_analysis, write_table
 from isopleth.cli.screen import Screen
 from isopleth.core.errors import DataMissingError, InputError
 from isopleth.report.assimilation import AssimilationMaterial, write_assimilation_report
@@ -172,22 +170,9 @@ def _write(asked: Assimilate, material: AssimilationMaterial) -> tuple[Path, Pat
     """Analysis, table and report, each whole or not at all."""
     out, table, report = _targets(asked.out)
     write_analysis(material.analysis, out)
-    _write_table(material.stations, table)
+    write_table(material.stations, table)
     write_assimilation_report(report, material)
     return out, table, report
-
-
-def _write_table(stations: pd.DataFrame, path: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            stations.to_csv(file, index=False, float_format="%.6g")
-        part.chmod(0o644)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _print(material: AssimilationMaterial) -> None:

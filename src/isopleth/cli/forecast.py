@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +14,7 @@ import torch
 
 from isopleth.cli import record
 from isopleth.cli.forecast_arguments import ForecastArguments
-from isopleth.cli.output import write_analysis
+from isopleth.cli.output import write_analysis, write_table
 from isopleth.cli.screen import Screen
 from isopleth.core.errors import DataMissingError, InputError
 from isopleth.data.cards import read_card
@@ -186,22 +184,9 @@ def _write(out: Path, material: ForecastMaterial) -> dict[str, Path]:
     if material.scores is None:
         del targets["scores"]
     else:
-        _write_table(material.scores, targets["scores"])
+        write_table(material.scores, targets["scores"])
     write_forecast_report(targets["report"], material)
     return targets
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False, float_format="%.6g")
-        part.chmod(0o644)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _print(material: ForecastMaterial) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import xarray as xr
 
 from isopleth.core.errors import InputError
+from isopleth.studies.results import replacing
 
-__all__ = ["write_analysis"]
+__all__ = ["write_analysis", "write_table"]
 
 _COMPRESSION = 2
 """Of zlib: level 4 takes twice the time for 2 % less."""
@@ -49,6 +51,12 @@ def write_analysis(analysis: xr.Dataset, path: Path) -> Path:
     finally:
         shutil.rmtree(folder)
     return path
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a CSV whole or not at all."""
+    with replacing(path) as part:
+        table.to_csv(part, index=False, float_format="%.6g")
 
 
 def _take_place(part: Path, path: Path, folder: Path) -> None:

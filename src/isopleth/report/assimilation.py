@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from isopleth.report.assimilation_words import EXPLAINED, AssimilationMaterial, 
 from isopleth.report.figures import to_png
 from isopleth.report.maps import Dots, Panel, position_figure
 from isopleth.report.pages import Chapter, Facts, Page, Picture, Table, Tile, write_page
+from isopleth.report.provenance import provenance_chapter
 from isopleth.report.scales import Scale, diverging, sequential
 from isopleth.report.words import amount, unit_words
 
@@ -293,24 +292,8 @@ def _statistics(material: AssimilationMaterial) -> Chapter | None:
 
 
 def _provenance(material: AssimilationMaterial) -> Chapter:
-    pairs = [(_head(key), _laid_out(value)) for key, value in material.provenance.items()]
-    pairs.append(("Recipe", str(material.analysis.attrs.get("recipe", ""))))
-    return Chapter(
-        "provenance",
-        "How it was made",
-        ("What it takes to make this analysis again.",),
-        (Facts(pairs, code=True),),
+    return provenance_chapter(
+        material.provenance,
+        "What it takes to make this analysis again.",
+        [("Recipe", str(material.analysis.attrs.get("recipe", "")))],
     )
-
-
-def _head(key: str) -> str:
-    words = key.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _laid_out(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "\n".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\n".join(v if isinstance(v, str) else json.dumps(v, default=str) for v in value)
-    return str(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from isopleth.report.forecast_words import (
     verdict,
 )
 from isopleth.report.pages import Chapter, Facts, Page, Picture, Table, Tile, write_page
+from isopleth.report.provenance import provenance_chapter
 from isopleth.report.words import amount, count
 
 __all__ = ["compose_forecast", "write_forecast_report"]
@@ -250,23 +250,4 @@ def _limits(material: ForecastMaterial) -> Chapter:
 
 
 def _provenance(material: ForecastMaterial) -> Chapter:
-    pairs = [(_head(key), _laid_out(value)) for key, value in material.provenance.items()]
-    return Chapter(
-        "provenance",
-        "How it was made",
-        ("What it takes to make this forecast again.",),
-        (Facts(pairs, code=True),),
-    )
-
-
-def _head(key: str) -> str:
-    words = key.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _laid_out(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "\n".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\n".join(v if isinstance(v, str) else json.dumps(v, default=str) for v in value)
-    return str(value)
+    return provenance_chapter(material.provenance, "What it takes to make this forecast again.")
