@@ -50,7 +50,7 @@ class Edm(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`D(x, sigma)`, shape of `x`; `sigma` without axes or (B,)."""
-        x, level = torch.where(self.mask, x, 0.0), per_row(sigma, x)
+        x, level = torch.where(self.mask, x, 0.0), per_row(sigma, x, field=True)
         v = level.square() + self.sigma_data**2
         F = self.net(x / v.sqrt(), _c_noise(level, x)).to(x.dtype)
         D = self.sigma_data**2 / v * x + level * self.sigma_data / v.sqrt() * F
@@ -88,7 +88,7 @@ class GaussianPreconditioned(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`D(x, sigma)`, shape of `x`; `sigma` without axes or (B,)."""
-        x, level = torch.where(self.mask, x, 0.0), per_row(sigma, x)
+        x, level = torch.where(self.mask, x, 0.0), per_row(sigma, x, field=True)
         W = self.gaussian(x, sigma)
         c_in = (1.0 + level.square()).rsqrt()
         F = self.net(torch.cat([c_in * x, W], dim=1), _c_noise(level, x)).to(x.dtype)
@@ -145,7 +145,7 @@ class EpsilonVp(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`D(x, sigma)`, shape of `x`; `sigma` without axes or (B,)."""
-        level = per_row(sigma, x)
+        level = per_row(sigma, x, field=True)
         t = self.step(level.flatten()).to(x.dtype).expand(len(x))
         eps = self.net(x * (1.0 + level.square()).rsqrt(), t).to(x.dtype)
         D = x - level * eps

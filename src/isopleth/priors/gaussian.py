@@ -136,7 +136,7 @@ class EofGaussian(nn.Module):
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """`E[x0 | x0 + sigma n = x]`, shape of `x`; `sigma` without axes or (B,)."""
         with torch.autocast(x.device.type, enabled=False):
-            x, q2 = torch.where(self.mask, x, 0.0), per_row(sigma, x).square()
+            x, q2 = torch.where(self.mask, x, 0.0), per_row(sigma, x, field=True).square()
             N = self.trailing.to(x) + q2
             V = self.vectors.to(x.dtype).flatten(1)
             root = self.variances.sqrt().double()
@@ -147,7 +147,7 @@ class EofGaussian(nn.Module):
 
     def covariance_product(self, v: Tensor, sigma: Tensor) -> Tensor:
         """`V[x0 | x] v = sigma^2 D(v, sigma)`: the error covariance of the denoiser."""
-        return per_row(sigma, v).square() * self(v, sigma)
+        return per_row(sigma, v, field=True).square() * self(v, sigma)
 
     def error_variance(self, sigma: Tensor) -> Tensor:
         """Variance of x0 given x0 + sigma n, mean over the ocean cells; shape of `sigma`."""
