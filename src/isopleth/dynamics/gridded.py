@@ -79,3 +79,7 @@ class GriddedWorld(nn.Module):
         sphere, radius = self.world.sphere, self.world.recipe.radius
         east, north = sphere.gradient(sphere.analysis(self.sd * x) / radius)
         return torch.cat([-north, east], -3)
+
+    def winds(self, x: Tensor) -> Tensor:
+        """Winds, m s-1, channels as in `wind_anomalies`."""
+        return self.wind_anomalies(x + self.mean / self.sd)

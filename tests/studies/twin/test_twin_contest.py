@@ -55,7 +55,7 @@ def test_members_come_from_the_backgrounds_own_cycle(world: TwinWorld) -> None:
 
 def test_every_method_is_played_on_every_task(outcomes: list[Outcome]) -> None:
     played = {(o.task, o.method) for o in outcomes}
-    assert len(played) == len(outcomes) == 7 + 7 + 4
+    assert len(played) == len(outcomes) == 8 + 7 + 4
     for outcome in outcomes:
         assert outcome.trials == (2 if outcome.settings else 1)
         assert np.isfinite(np.nanmean(outcome.square_error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,9 +55,10 @@ def stats(climate: Climate) -> Statistics:
     return Statistics(World(climate, errors))  # type: ignore[arg-type]
 
 
-def network(climate: Climate, percent: float = 1.0, *, winds: bool = False) -> Network:
-    recipe = NetworkRecipe(name="n", percent=percent, winds=winds)
-    return Network(recipe, climate, torch.tensor([8.0, 5.0, 4.0, 7.0, 5.0, 3.0]))
+def network(climate: Climate, percent: float = 1.0, **what: Any) -> Network:
+    recipe = NetworkRecipe(name="n", percent=percent, **what)
+    sd = torch.tensor([8.0, 5.0, 4.0, 7.0, 5.0, 3.0])
+    return Network(recipe, climate, sd, torch.tensor([9.0, 6.0, 5.0]))
 
 
 def test_the_error_of_a_constant_is_its_square(climate: Climate) -> None:
@@ -94,7 +96,7 @@ def test_errors_have_the_size_they_are_said_to_have(climate: Climate) -> None:
 
 
 def test_readings_of_winds_have_an_adjoint(climate: Climate) -> None:
-    seen = network(climate, winds=True)(smooth(climate, 1, 3)[0], 0)
+    seen = network(climate, quantity="wind")(smooth(climate, 1, 3)[0], 0)
     operator = seen.operator
     assert isinstance(operator, ComposedOperator)
     x, y = smooth(climate, 2, 4), torch.randn(2, len(seen.values))
@@ -102,18 +104,57 @@ def test_readings_of_winds_have_an_adjoint(climate: Climate) -> None:
     assert float(forward) == pytest.approx(float((x * operator.adjoint(y)).sum()), rel=1e-3)
 
 
+def test_a_column_reads_all_levels_at_one_place(climate: Climate) -> None:
+    seen = network(climate, columns=True)(smooth(climate, 1, 3)[0], 0)
+    assert len(seen.values) == 3 * 20
+    place = np.asarray(seen.position).reshape(20, 3, 2)
+    assert (place == place[:, :1]).all()
+
+
+def test_speeds_are_those_of_the_whole_wind(climate: Climate) -> None:
+    truth = smooth(climate, 1, 3)[0]
+    seen = network(climate, quantity="speed", error=1e-6)(truth, 0)
+    climate_wind = replace(climate, mean=2.0 * truth * SD[:, None, None])
+    shifted = network(climate_wind, quantity="speed", error=1e-6)(truth - 2.0 * truth, 0)
+    assert len(seen.values) == 61
+    assert torch.allclose(seen.values, shifted.values, atol=1e-2)
+    assert bool((seen.values >= 0.0).all())
+
+
+def test_the_error_of_a_speed_is_a_share_of_its_spread(climate: Climate) -> None:
+    seen = network(climate, quantity="speed", columns=True)(smooth(climate, 1, 3)[0], 0)
+    assert torch.allclose(seen.variance.view(-1, 3).sqrt()[0], torch.tensor([0.9, 0.6, 0.5]))
+
+
+def test_stations_crowd_on_land_and_leave_the_ice_alone(climate: Climate) -> None:
+    seen = network(climate, 10.0, columns=True, stations=True)(smooth(climate, 1, 3)[0], 0)
+    place = np.asarray(seen.position).reshape(-1, 3, 2)[:, 0]
+    assert len(place) == 205
+    assert (place[:, 0] > 0.0).mean() > 0.6
+    assert (place[:, 0] < -60.0).mean() < 0.1
+
+
 def hybrid(stats: Statistics, members: Tensor, seen: Located, **settings: float) -> Tensor:
-    return Hybrid(**settings).mean(stats, stats.errors, members, [seen])
+    return Hybrid(**settings).around(members.mean(0), stats, stats.errors, members, [seen])
 
 
-@pytest.mark.parametrize("winds", [False, True])
+@pytest.mark.parametrize("quantity", ["streamfunction", "wind"])
 def test_a_hybrid_without_ensemble_is_three_d_var(
-    stats: Statistics, climate: Climate, winds: bool
+    stats: Statistics, climate: Climate, quantity: str
 ) -> None:
     members, truth = smooth(climate, 6, 7), smooth(climate, 1, 8)[0]
-    seen = network(climate, winds=winds)(truth, 0)
+    seen = network(climate, quantity=quantity)(truth, 0)
     exact = StaticOI(covariance=stats.errors)(members.mean(0), [seen]).state
     assert torch.allclose(hybrid(stats, members, seen, share=0.0), exact, atol=1e-3)
+
+
+def test_a_hybrid_of_speeds_without_ensemble_is_iterated_three_d_var(
+    stats: Statistics, climate: Climate
+) -> None:
+    members, truth = smooth(climate, 6, 7), smooth(climate, 1, 8)[0]
+    seen = network(climate, quantity="speed")(truth, 0)
+    exact = StaticOI(covariance=stats.errors, outer=4)(members.mean(0), [seen]).state
+    assert torch.allclose(hybrid(stats, members, seen, share=0.0), exact, atol=1e-2)
 
 
 def test_a_hybrid_of_the_whole_ensemble_alone_is_the_etkf(

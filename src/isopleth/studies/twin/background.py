@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -25,7 +25,7 @@ _ERROR = 0.1
 _BATCH = 64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Moment:
     """One time of the cycle, before its analysis.
 
@@ -33,13 +33,15 @@ class Moment:
         number: Of the cycle.
         truth: States of the world, shape (n, 3, (T + 1)^2).
         background: Anomalies, shape (n, 3, nlat, nlon).
+        older: The forecast made one cycle earlier, for the same time, (n, 3, nlat, nlon).
         members: Of those trajectories that have an ensemble now, (m, N, 3, nlat, nlon), or None.
     """
 
     number: int
     truth: Tensor
     background: Tensor
-    members: Tensor | None
+    older: Tensor
+    members: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,38 +71,36 @@ class BackgroundCycle:
     climate: Climate
 
     def run(
-        self,
-        B: SampleCovariance,
-        truth: Tensor,
-        background: Tensor,
-        numbers: range,
-        ensembles: tuple[int, ...] = (),
+        self, B: SampleCovariance, start: Moment, cycles: int, ensembles: tuple[int, ...] = ()
     ) -> Iterator[Moment]:
-        """Moments of these cycles; the last is the first of the next call.
+        """So many moments from the start, which is the first, and the one after them.
 
         Args:
             B: Of the background errors.
-            truth: At the first of them, (n, 3, (T + 1)^2).
-            background: At the same time.
-            numbers: Of the cycles, which seed the draws.
+            start: Its number seeds the draws.
+            cycles: The last moment, which comes besides, is the start of the next call.
             ensembles: Cycles at which validation and test trajectories are to have members.
         """
         world = self.climate.dynamics(self.recipe.cycle_hours)
-        members: Tensor | None = None
-        for number in numbers:
-            yield Moment(number, truth, background, members if number in ensembles else None)
-            seen = list(self._readings(truth, number))
-            members = self._members(B, members, background, seen, number, ensembles)
-            analysis = background.clone()
+        steps = round(3600.0 * self.recipe.cycle_hours / self.climate.world.step_seconds)
+        now, members = start, start.members
+        for number in range(start.number, start.number + cycles):
+            yield replace(now, members=members if number in ensembles else None)
+            seen = list(self._readings(now.truth, number))
+            members = self._members(B, members, now.background, seen, number, ensembles)
+            analysis = now.background.clone()
             for part in seen:
                 analysis[part.rows] = _updated(B, part, analysis[part.rows], part.values)
-            background = batched(world.step, analysis)
             if members is not None:
                 flat = batched(world.step, members.flatten(0, 1))
                 members = flat.unflatten(0, members.shape[:2])
-            steps = round(3600.0 * self.recipe.cycle_hours / self.climate.world.step_seconds)
-            truth = batched(partial(final, self.climate.world.step, steps=steps), truth)
-        yield Moment(numbers.stop, truth, background, members)
+            now = Moment(
+                number=number + 1,
+                truth=batched(partial(final, self.climate.world.step, steps=steps), now.truth),
+                background=batched(world.step, analysis),
+                older=batched(world.step, now.background),
+            )
+        yield replace(now, members=members)
 
     def _readings(self, truth: Tensor, number: int) -> Iterator[Readings]:
         grid, count = self.climate.grid, self.recipe.cycle_networks

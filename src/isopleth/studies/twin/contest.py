@@ -148,7 +148,7 @@ class Contest:
                 yield from self._task(task, known[name])
 
     def _task(self, task: str, recipe: NetworkRecipe) -> Iterator[Outcome]:
-        network = Network(recipe, self._stats.world.climate, self._stats.world.wind_sd)
+        network = self._stats.world.network(recipe)
         if task == "cycling":
             yield from self._cycling(network)
             return
@@ -182,9 +182,9 @@ class Contest:
         if all(self._path("cycling", network, kind).is_file() for kind in kinds):
             yield from (Outcome.read(self._path("cycling", network, kind)) for kind in kinds)
             return
-        truth, background = self._stats.world.last("train")
-        times = self._truths(truth, TRAINING_TIMES)
-        own = own_covariance(self._stats, network, times, background)
+        end = self._stats.world.last("train")
+        times = self._truths(end.truth, TRAINING_TIMES)
+        own = own_covariance(self._stats, network, times, end.background)
         model = self._stats.world.climate.dynamics(self.recipe.cycling_hours)
         cycling = Cycling(self._stats, network, model, own)
         runs = [self._run("validation"), self._run("test")]
@@ -200,15 +200,17 @@ class Contest:
 
     def _run(self, kind: str) -> Run:
         recipe, test = self.recipe, kind == "test"
-        states, background = self._stats.world.last(kind)
-        rows = torch.tensor(_finite(states)[: recipe.tuning_trajectories])
+        end = self._stats.world.last(kind)
+        rows = torch.tensor(_finite(end.truth)[: recipe.tuning_trajectories])
         if test:  # so many of each seed
-            rows = torch.arange(len(states)).view(len(recipe.seeds), -1)[:, : recipe.cycling_test]
+            rows = torch.arange(len(end.truth)).view(len(recipe.seeds), -1)[
+                :, : recipe.cycling_test
+            ]
             rows = rows.flatten()
         times = self._analyses(recipe.cycling_days if test else recipe.tuning_days)
-        truth = torch.stack(list(self._truths(states[rows], times)), 1)
+        truth = torch.stack(list(self._truths(end.truth[rows], times)), 1)
         names = tuple(f"{kind} {row}" for row in rows.tolist())
-        return Run(truth, background[rows], names)
+        return Run(truth, end.background[rows], names)
 
     def _truths(self, z: Tensor, times: int) -> Iterator[Tensor]:
         """Anomalies at so many analyses, the start first."""

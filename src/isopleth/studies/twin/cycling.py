@@ -175,7 +175,7 @@ class CycledHybrid:
             for time in range(1, run.times + 1):
                 x = batched(cycling.model.step, x)
                 seen = [cycling.observations(run, row, time)]
-                mean = hybrid.mean(cycling.stats, cycling.own, x, list(seen))
+                mean = hybrid.around(x.mean(0), cycling.stats, cycling.own, x, list(seen))
                 after = filtering(x, seen)
                 x = mean + (after - after.mean(0))
                 found.append(mean)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from isopleth.core.protocols import Observed
 from isopleth.inference.interpolation.shapes import GaspariCohn
-from isopleth.inference.kalman import LETKF, Predicted, PriorInflation
+from isopleth.inference.kalman import LETKF, PriorInflation
 from isopleth.inference.kalman.located import positions
 from isopleth.inference.variational import (
     ByCase,
@@ -23,6 +24,8 @@ from isopleth.inference.variational import (
     StaticOI,
     ThreeDVar,
 )
+from isopleth.inference.variational.readings import Readings
+from isopleth.inference.variational.tangent import along
 from isopleth.studies.tuning import Choice, Dimension, LogUniform, Uniform
 from isopleth.studies.twin.statistics import Seen, Statistics
 from isopleth.studies.twin.world import Cases
@@ -33,6 +36,7 @@ __all__ = [
     "Climatological",
     "FullCovariance",
     "Hybrid",
+    "HybridAroundBackground",
     "Local",
     "Regressed",
     "Spectral",
@@ -41,6 +45,8 @@ __all__ = [
 
 _RADIUS = LogUniform(1500.0, 12000.0)
 _AMPLITUDE = LogUniform(0.4, 2.5)
+_LOOPS = 4
+"""Linearisations of a nonlinear operator."""
 
 Space = Mapping[str, Dimension]
 
@@ -147,7 +153,8 @@ class Hybrid:
 
         B = (1 - share) B_s + share amplitude^2 (rho o P)
 
-    solved exactly in the space of the observations, where rho is taken between observations.
+    solved exactly in the space of the observations, where rho is taken between observations; a
+    nonlinear operator is linearised anew around the last estimate.
     """
 
     name: ClassVar[str] = "hybrid EnVar"
@@ -163,36 +170,81 @@ class Hybrid:
     def __call__(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
         """The analysis of every case."""
         rows = [
-            self.mean(stats, stats.errors, members, list(observations))
-            for members, observations in zip(cases.members, seen[0], strict=True)
+            self.around(self._centre(cases, row), stats, stats.errors, members, list(observed))
+            for row, (members, observed) in enumerate(zip(cases.members, seen[0], strict=True))
         ]
         return torch.stack(rows)[:, None]
 
-    def mean(
-        self, stats: Statistics, static: SampleCovariance, members: Tensor, seen: list[Observed]
+    def _centre(self, cases: Cases, row: int) -> Tensor:
+        return cases.members[row].mean(0)
+
+    def around(
+        self,
+        centre: Tensor,
+        stats: Statistics,
+        static: SampleCovariance,
+        members: Tensor,
+        seen: list[Observed],
     ) -> Tensor:
-        """Of one case, shape `state`; members (N, 3, nlat, nlon), every operator linear."""
-        predicted = Predicted.of(members, seen)
-        Y = predicted.scaled_anomalies * predicted.variance.sqrt()
-        X = (members - members.mean(0)).double()
+        """The analysis of one case, shape `state`.
+
+        Args:
+            centre: The first guess, shape `state`.
+            stats: Bring the distances.
+            static: `B_s`.
+            members: Whose deviations from their mean make P, (N, 3, nlat, nlon).
+            seen: Of the case.
+        """
+        read = Readings(seen, members)
+        X = members - members.mean(0)
         scale = self.share * self.amplitude**2 / (len(members) - 1)
-        chord, between = stats.chords(positions(seen))
+        near, among = self._tapers(stats, seen)
+        H, y, R = read.case(0), read.values[0].double(), 1.0 / read.precision[0].double()
+        at = centre
+        for _ in range(1 if read.linear else _LOOPS):
+            push = H if read.linear else partial(_tangent, H, at)
+            Y = push(X).double()
+            crossed = static.cross(push, members)
+            system = (1.0 - self.share) * crossed.HBH.double() + scale * among * (Y.T @ Y)
+            factor = torch.linalg.cholesky(system + torch.diag(R))
+            d = y - H(at[None])[0].double() + push((at - centre)[None])[0].double()
+            z = torch.cholesky_solve(d[:, None], factor)[:, 0]
+            local = near @ (Y * z).T  # (columns, N)
+            step = torch.einsum("nlc,cn->lc", X.double().flatten(2), local).reshape(X.shape[1:])
+            static_step = crossed.increment(z[None])[0].double()
+            at = centre + ((1.0 - self.share) * static_step + scale * step).to(centre)
+        return at
+
+    def _tapers(self, stats: Statistics, seen: list[Observed]) -> tuple[Tensor, Tensor]:
+        """The taper between the grid's columns and the observations, and among the observations."""
         diameter, taper = 2.0 * stats.globe.chordal_radius, GaspariCohn()
         reach = diameter * math.sin(min(self.radius / diameter, 0.5 * math.pi))
-        near, among = (torch.from_numpy(taper((d / reach).numpy())) for d in (chord, between))
-        crossed = static.cross(lambda x: _read(x, seen), members)
-        system = (1.0 - self.share) * crossed.HBH.double() + scale * among * (Y.T @ Y)
-        factor = torch.linalg.cholesky(system + torch.diag(predicted.variance))
-        z = torch.cholesky_solve(predicted.innovation[:, None], factor)[:, 0]
-        local = near @ (Y * z).T  # (columns, N)
-        step = torch.einsum("nlc,cn->lc", X.flatten(2), local).reshape(X.shape[1:])
-        static_step = crossed.increment(z[None])[0].double()
-        mean = members.double().mean(0) + (1.0 - self.share) * static_step + scale * step
-        return mean.to(members)
+        chords = stats.chords(positions(seen))
+        near, among = (torch.from_numpy(taper((d / reach).numpy())) for d in chords)
+        return near, among
 
 
-def _read(x: Tensor, seen: Sequence[Observed]) -> Tensor:
-    return torch.cat([o.operator(x) for o in seen], -1)
+@dataclass(frozen=True, kw_only=True)
+class HybridAroundBackground(Hybrid):
+    """The same around the background, which the members do not better."""
+
+    name: ClassVar[str] = "hybrid EnVar around background"
+
+    def _centre(self, cases: Cases, row: int) -> Tensor:
+        return cases.background[row]
 
 
-ONE_SHOT = (Background, Climatological, Spectral, FullCovariance, Regressed, Local, Hybrid)
+def _tangent(H: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tensor:
+    return along(H, at.expand_as(rows), rows)
+
+
+ONE_SHOT = (
+    Background,
+    Climatological,
+    Spectral,
+    FullCovariance,
+    Regressed,
+    Local,
+    Hybrid,
+    HybridAroundBackground,
+)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from isopleth.core.errors import InputError
 from isopleth.dynamics.qg3_recipe import T21, QG3Recipe
 
-__all__ = ["RECIPES", "NetworkRecipe", "TwinRecipe", "full", "smoke"]
+__all__ = ["RECIPES", "NetworkRecipe", "Quantity", "TwinRecipe", "full", "smoke"]
+
+
+Quantity = Literal["streamfunction", "wind", "speed"]
+"""What an instrument reads: the streamfunction, both components of the wind, or its speed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +21,13 @@ class NetworkRecipe:
 
     Attributes:
         name: In tables.
-        percent: Points as a share of the 3 nlat nlon cells; each reads one level.
-        winds: Whether a point reads both wind components in place of the streamfunction.
-        error: Standard deviation of the error over the climate's of the level, known to all.
+        percent: Points as a share of the places: of the 3 nlat nlon cells where a point reads one
+            level, of the nlat nlon columns where it reads all.
+        quantity: What is read.
+        columns: Whether a point reads all levels.
+        stations: Whether the points crowd on land, around towns; else they are uniform by area.
+        error: Standard deviation of the error over the climate's of the quantity at the level,
+            known to all.
 
     Raises:
         InputError: If the error is not positive.
@@ -26,7 +35,9 @@ class NetworkRecipe:
 
     name: str
     percent: float
-    winds: bool = False
+    quantity: Quantity = "streamfunction"
+    columns: bool = False
+    stations: bool = False
     error: float = 0.1
 
     def __post_init__(self) -> None:
@@ -100,7 +111,7 @@ class TwinRecipe:
     tuning_trajectories: int = 4
     trials: int = 8
     networks: tuple[NetworkRecipe, ...] = field(
-        default=(*_NETWORKS, NetworkRecipe(name="winds only", percent=2.0, winds=True))
+        default=(*_NETWORKS, NetworkRecipe(name="winds only", percent=2.0, quantity="wind"))
     )
     cycled: tuple[str, ...] = ("3D-Var", "LETKF")
 

@@ -18,19 +18,21 @@ from isopleth.dynamics.nature import load_world, nature_run, spun_up
 from isopleth.dynamics.quasigeostrophic import QuasiGeostrophic
 from isopleth.dynamics.rollout import final, rollout
 from isopleth.inference.variational import SampleCovariance
+from isopleth.observe.nonlinear import speed
 from isopleth.priors.eof import leading_modes
 from isopleth.studies.provenance import code_digest
 from isopleth.studies.results import replacing
 from isopleth.studies.twin.background import BackgroundCycle, Moment, batched
 from isopleth.studies.twin.climate import Climate
-from isopleth.studies.twin.network import stream
-from isopleth.studies.twin.recipe import TwinRecipe
+from isopleth.studies.twin.network import Network, stream
+from isopleth.studies.twin.recipe import NetworkRecipe, TwinRecipe
 
 __all__ = ["Cases", "TwinWorld"]
 
 _START = 0.45
 """Amplitude of the climate's covariance in the first cycles."""
 
+_LAST = ("truth", "background", "older")
 _LAGGED_MODES = 1400
 _SAMPLES = 1500
 """Background errors kept for the spectral statistics."""
@@ -54,6 +56,7 @@ class Cases:
     Attributes:
         truth: Anomalies at the times of a window, shape (n, time, 3, nlat, nlon).
         background: At its start, (n, 3, nlat, nlon).
+        older: The forecast for its start that was made one cycle earlier, (n, 3, nlat, nlon).
         members: At its start, (n, N, 3, nlat, nlon).
         trajectory: Of every case, which bootstrap blocks follow, shape (n,).
         names: What seeds the draws of each case.
@@ -61,6 +64,7 @@ class Cases:
 
     truth: Tensor
     background: Tensor
+    older: Tensor
     members: Tensor
     trajectory: Tensor
     names: tuple[str, ...]
@@ -73,6 +77,7 @@ class Cases:
         return Cases(
             truth=self.truth[rows],
             background=self.background[rows],
+            older=self.older[rows],
             members=self.members[rows],
             trajectory=self.trajectory[rows],
             names=tuple(self.names[row] for row in rows),
@@ -92,7 +97,6 @@ class TwinWorld:
         self.recipe, self.sha256, self._tensors = recipe, sha256, tensors
         world = load_world(recipe.world)
         self.climate = Climate(world, tensors["mean"], tensors["sd"])
-        self.wind_sd = tensors["wind_sd"]
 
     @classmethod
     def frozen(
@@ -124,6 +128,11 @@ class TwinWorld:
     def climatological(self) -> SampleCovariance:
         """Covariance of states about the climate."""
         return self.climate.covariance(self._tensors["climate"])
+
+    @property
+    def assumed(self) -> SampleCovariance:
+        """What the analyses of the cycle take for the covariance of background errors."""
+        return self.climate.covariance(self._tensors["assumed"])
 
     @property
     def errors(self) -> SampleCovariance:
@@ -163,14 +172,19 @@ class TwinWorld:
 
     def cases(self, kind: str) -> Cases:
         """Of "validation" or "test"."""
-        parts = [self._tensors[f"{kind}.{name}"] for name in ("truth", "background", "members")]
+        names = ("truth", "background", "older", "members")
+        parts = {name: self._tensors[f"{kind}.{name}"] for name in names}
         trajectory = self._tensors[f"{kind}.trajectory"]
         dates = self._tensors[f"{kind}.date"].tolist()
-        names = tuple(f"{t}/{d}" for t, d in zip(trajectory.tolist(), dates, strict=True))
-        return Cases(parts[0], parts[1], parts[2], trajectory, names)
+        keys = tuple(f"{t}/{d}" for t, d in zip(trajectory.tolist(), dates, strict=True))
+        return Cases(**parts, trajectory=trajectory, names=keys)
 
-    def last(self, kind: str) -> tuple[Tensor, Tensor]:
-        """States and backgrounds where the trajectories of a kind end; "train" too."""
+    def network(self, recipe: NetworkRecipe) -> Network:
+        """Observations of this world's truths."""
+        return Network(recipe, self.climate, self._tensors["wind_sd"], self._tensors["speed_sd"])
+
+    def last(self, kind: str) -> Moment:
+        """Where the trajectories of a kind end; "train" too."""
         recipe = self.recipe
         ends = recipe.train, recipe.train + recipe.validation
         rows = {
@@ -178,7 +192,8 @@ class TwinWorld:
             "validation": slice(*ends),
             "test": slice(ends[1], recipe.trajectories),
         }[kind]
-        return self._tensors["last.truth"][rows], self._tensors["last.background"][rows]
+        parts = {name: self._tensors[f"last.{name}"][rows] for name in _LAST}
+        return Moment(number=sum(recipe.burn_in) + recipe.cycles, **parts)
 
 
 def _key(recipe: TwinRecipe) -> str:
@@ -199,24 +214,28 @@ def _made(recipe: TwinRecipe, progress: Progress) -> dict[str, Tensor]:
     climate = Climate.of(world, history)
     states = climate.coefficients(climate.anomalies(history))
     clim = states.T @ states / len(states)
-    wind = climate.dynamics(6.0).wind_anomalies(climate.anomalies(history[:: len(history) // 256]))
+    some = climate.anomalies(history[:: len(history) // 256])
+    wind = climate.dynamics(6.0).wind_anomalies(some)
+    speeds = speed(*climate.dynamics(6.0).winds(some).split(3, 1))
     progress(0.3)
     book = _Book(recipe, climate)
-    background = _first_backgrounds(climate, truth, clim)
-    truth, background, B = _burnt_in(recipe, climate, clim, truth, background)
+    first = _first_backgrounds(climate, truth, clim)
+    start = Moment(number=0, truth=truth, background=first, older=first)
+    start, assumed = _burnt_in(recipe, climate, clim, start)
+    B = climate.covariance(assumed)
     progress(0.5)
-    start = sum(recipe.burn_in)
-    numbers = range(start, start + recipe.cycles)
+    numbers = range(start.number, start.number + recipe.cycles)
     dates = tuple(numbers[-1 - k * recipe.cycles // recipe.dates] for k in range(recipe.dates))
-    cycle = BackgroundCycle(recipe, climate)
-    for moment in cycle.run(B, truth, background, numbers, dates):
+    for moment in BackgroundCycle(recipe, climate).run(B, start, recipe.cycles, dates):
         book.enter(moment)
-        progress(0.5 + 0.5 * (moment.number - start) / recipe.cycles)
+        progress(0.5 + 0.5 * (moment.number - start.number) / recipe.cycles)
     made = book.closed() | {
         "mean": climate.mean,
         "sd": climate.sd,
         "wind_sd": wind.square().mean((0, 2, 3)).sqrt(),
+        "speed_sd": (speeds - speeds.mean(0)).square().mean((0, 2, 3)).sqrt(),
         "climate": clim,
+        "assumed": assumed,
     }
     return {name: values.contiguous() for name, values in made.items()}
 
@@ -238,29 +257,26 @@ def _first_backgrounds(climate: Climate, truth: Tensor, clim: Tensor) -> Tensor:
 
 
 def _burnt_in(
-    recipe: TwinRecipe, climate: Climate, clim: Tensor, truth: Tensor, background: Tensor
-) -> tuple[Tensor, Tensor, SampleCovariance]:
-    """The cycle with its own covariance, estimated anew after every stage.
+    recipe: TwinRecipe, climate: Climate, clim: Tensor, last: Moment
+) -> tuple[Moment, Tensor]:
+    """The cycle with its own covariance, estimated anew after every stage, and the last of those.
 
     A sample of n errors counts n / (n + rank) beside the climate's correlations of its size.
     """
-    B, number = climate.covariance(_START**2 * clim), 0
+    C = _START**2 * clim
     for length in recipe.burn_in:
-        errors = []
-        for moment in BackgroundCycle(recipe, climate).run(
-            B, truth, background, range(number, number + length)
-        ):
-            truth, background = moment.truth, moment.background
-            if moment.number - number >= length // 2:
-                error = climate.anomalies(truth) - background
+        errors, start = [], last
+        for moment in BackgroundCycle(recipe, climate).run(climate.covariance(C), start, length):
+            last = moment
+            if moment.number - start.number >= length // 2:
+                error = climate.anomalies(moment.truth) - moment.background
                 errors.append(climate.coefficients(error[: recipe.train]))
-        number += length
         e = torch.cat(errors)
         sample = e.T @ e / len(e)
         share = len(e) / (len(e) + len(clim))
         sized = clim * (sample.trace() / clim.trace())
-        B = climate.covariance(share * sample + (1.0 - share) * sized)
-    return truth, background, B
+        C = share * sample + (1.0 - share) * sized
+    return last, C
 
 
 class _Book:
@@ -295,6 +311,7 @@ class _Book:
             kept = {
                 "truth": window[rows],
                 "background": moment.background[train:][rows],
+                "older": moment.older[train:][rows],
                 "members": moment.members[rows],
                 "trajectory": number,
                 "date": torch.full_like(number, moment.number),
@@ -322,8 +339,7 @@ class _Book:
             "background_mean": bm,
             "lagged": rows.unflatten(1, lagged.shape[1:]).contiguous(),
             "sample": e[-_SAMPLES:].contiguous(),
-            "last.truth": self._last.truth,
-            "last.background": self._last.background,
+            **{f"last.{name}": getattr(self._last, name) for name in _LAST},
             **{name: torch.cat(parts).contiguous() for name, parts in self._cases.items()},
         }
 
