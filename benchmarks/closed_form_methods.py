@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from closed_form_world import World
-from isopleth.inference.dps import DPS, DPSSampler
+from isopleth.inference.dps import DPSSampler
 from isopleth.inference.mmps import MMPS
 from isopleth.inference.reconmost import ReconMOST
 from isopleth.inference.repaint import RePaint
+from isopleth.inference.sda import SDA
 from isopleth.metrics.distribution import crps_gaussian
 from isopleth.metrics.ensemble import crps_ensemble
 from isopleth.observe import Observation
@@ -116,9 +117,9 @@ def mmps(steps: int, iterations: int, members: int) -> Guided:
 
 
 def dps(gamma: float, members: int) -> Guided:
-    """DPS in the form of a prior."""
+    """DPS in the form of a prior, with the variance of SDA."""
     levels = karras(STEPS, LOW, HIGH)
-    return Guided(lambda w, seen: Ancestral(DPS(w.prior, [seen], gamma), levels), members)
+    return Guided(lambda w, seen: Ancestral(SDA(w.prior, [seen], gamma), levels), members)
 
 
 def published_dps(zeta: float, members: int) -> Guided:

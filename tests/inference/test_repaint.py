@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,8 +69,8 @@ def test_the_prior_is_always_asked_at_the_noise_level_of_its_input(ocean: Gaussi
 
     nothing = torch.zeros(ocean.shape), torch.zeros(ocean.shape, dtype=torch.bool)
     seen = torch.rand(ocean.shape, generator=torch.Generator().manual_seed(0)) < 0.5
-    for flags in (nothing[1], seen):
-        RePaint(DDIM(zero, SIGMAS), nothing[0], flags, resampling=4)(
+    for flags, jump in ((nothing[1], 1), (seen, 1), (seen, 5)):
+        RePaint(DDIM(zero, SIGMAS), nothing[0], flags, resampling=4, jump=jump)(
             MemberNoise(0, range(16)), ocean.shape
         )
     assert spread == pytest.approx([1.0] * len(spread), abs=0.06)
@@ -90,11 +91,33 @@ def test_evaluations_and_members(ocean: GaussianOcean) -> None:
     assert torch.allclose(together[1], alone[0], atol=1e-4)
 
 
+@pytest.mark.parametrize(("jump", "stretches"), [(4, 5), (7, 2), (24, 0), (30, 0)])
+def test_jumps_of_several_steps(ocean: GaussianOcean, jump: int, stretches: int) -> None:
+    """24 steps; stretches end `jump`, 2 `jump` .. steps before the end and are whole."""
+    levels = []
+
+    def asked(x: Tensor, sigma: Tensor) -> Tensor:
+        levels.append(float(sigma))
+        return ocean.prior(x, sigma)
+
+    method = RePaint(DDIM(asked, SIGMAS), *target(ocean), resampling=3, jump=jump)
+    method(MemberNoise(0, [0]), ocean.shape)
+    assert len(levels) == 24 + 2 * stretches * jump
+    number = [int((SIGMAS.float() - level).abs().argmin()) for level in levels]
+    moves = [after - before for before, after in pairwise(number)]
+    assert moves.count(1 - jump) == 2 * stretches
+    assert set(moves) <= {1, 1 - jump}
+    if stretches:
+        assert moves.index(1 - jump) + 1 == 24 - jump * stretches
+
+
 def test_settings_are_checked(ocean: GaussianOcean) -> None:
     cells, seen = target(ocean)
     sampler = DDIM(ocean.prior, SIGMAS)
     with pytest.raises(InputError, match="resampling is 0"):
         RePaint(sampler, cells, seen, resampling=0)
+    with pytest.raises(InputError, match="a jump has 0 steps"):
+        RePaint(sampler, cells, seen, jump=0)
     with pytest.raises(InputError, match="one flag for every cell"):
         RePaint(sampler, cells, seen[0])
     with pytest.raises(InputError, match="no finite value"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,7 +10,15 @@ from torch import Tensor
 from isopleth.core.errors import InputError
 from isopleth.priors.gaussian import EofGaussian
 from isopleth.priors.noise import MemberNoise
-from isopleth.priors.samplers import DDIM, Ancestral, Heun, Multistep, Sampler
+from isopleth.priors.samplers import (
+    DDIM,
+    Ancestral,
+    Heun,
+    Multistep,
+    Noise,
+    PredictorCorrector,
+    Sampler,
+)
 from isopleth.priors.schedules import karras
 
 VARIANCE = torch.tensor([0.04, 0.5, 1.0, 3.0], dtype=torch.float64).reshape(1, 1, 4)
@@ -20,6 +29,7 @@ ALL = {
     "heun": Heun,
     "multistep": Multistep,
     "fresh": lambda prior, sigmas: Multistep(prior, sigmas, fresh=True),
+    "corrected": lambda prior, sigmas: PredictorCorrector(Multistep(prior, sigmas), tau=0.05),
 }
 
 
@@ -89,7 +99,14 @@ def test_the_same_sampler_twice(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("ddim", 9), ("ancestral", 9), ("heun", 17), ("multistep", 9), ("fresh", 9)],
+    [
+        ("ddim", 9),
+        ("ancestral", 9),
+        ("heun", 17),
+        ("multistep", 9),
+        ("fresh", 9),
+        ("corrected", 17),
+    ],
 )
 def test_evaluations_levels_and_progress(name: str, count: int) -> None:
     asked: list[float] = []
@@ -122,6 +139,93 @@ def test_the_first_multistep_is_one_of_ddim() -> None:
     begun = many.begin()
     begun(x, *step)
     assert not torch.equal(begun(x, *step), many.step(x, *step))
+
+
+def stream(seed: int, rows: int) -> Noise:
+    numbers = torch.Generator().manual_seed(seed)
+    return lambda shape: torch.randn(rows, *shape, generator=numbers, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.4])
+def test_a_correction_leaves_a_gaussian_alone(tau: float) -> None:
+    """`x ~ N(0, v + s^2)`: once, the variance grows by `tau^2`; it settles at `1 + tau / 2`."""
+    v, sigma, size = 2.0, torch.tensor(0.7).double(), (1, 1, 20000)
+    total, noise = v + float(sigma) ** 2, stream(3, 2)
+    method = PredictorCorrector(
+        DDIM(lambda x, s: x * (v / (v + s.square())), karras(2, 0.1, 1.0)), corrections=1, tau=tau
+    )
+    one = torch.ones(2).double()
+
+    def variance(start: float, times: int) -> Tensor:
+        x = (start * total) ** 0.5 * noise(size)
+        for _ in range(times):  # a step from a level to itself leaves x to the corrector
+            x = method.step(x, sigma, sigma, noise)
+        assert x.mean().abs() < 0.05
+        return x.flatten(1).var(1) / total
+
+    torch.testing.assert_close(variance(1.0, 1), (1.0 + tau**2) * one, atol=0.04, rtol=0.0)
+    for start in (0.3, 3.0):
+        settled = variance(start, int(6.0 / tau))
+        torch.testing.assert_close(settled, (1.0 + tau / 2.0) * one, atol=0.05, rtol=0.0)
+
+
+def moments(corrections: int, tau: float, levels: Tensor) -> Tensor:
+    """Variances that DDIM with corrections draws of many cells of `VARIANCE`, step by step."""
+    v = VARIANCE.flatten()
+    found = levels[0].square().expand(4)
+    for sigma, below in pairwise(levels):
+        gain = v / (v + sigma.square())
+        found = found * (gain + below / sigma * (1.0 - gain)).square()
+        slope = below.square() / (v + below.square())
+        for _ in range(corrections if below > 0.0 else 0):
+            delta = tau / (found * slope / (v + below.square())).mean()
+            found = found * (1.0 - delta * slope).square() + 2.0 * delta * below.square()
+    return found
+
+
+def test_corrections_repair_a_coarse_path() -> None:
+    """Twelve steps of DDIM draw too little variance; what corrections do to it is known."""
+    plain = DDIM(independent, karras(12, 0.1, 80.0))
+    corrected = PredictorCorrector(plain, corrections=4, tau=0.1)
+
+    def error(sampler: Sampler) -> Tensor:
+        x = sampler(stream(4, 20), (1, 500, 4))
+        return x.flatten(0, 2).var(0) / VARIANCE.flatten() - 1.0
+
+    for sampler, corrections in ((plain, 0), (corrected, 4)):
+        expected = moments(corrections, 0.1, plain.sigmas) / VARIANCE.flatten() - 1.0
+        torch.testing.assert_close(error(sampler), expected, atol=0.06, rtol=0.0)
+    assert error(corrected).abs().max() < 0.5 * error(plain).abs().max()
+
+
+@pytest.mark.parametrize("kind", [Heun, Multistep])
+def test_without_corrections_it_is_the_predictor(kind: type[Sampler]) -> None:
+    """With its memory."""
+    plain = kind(independent, karras(8, 0.01, 40.0))
+    method = PredictorCorrector(plain, corrections=0)
+    found, expected = (s(stream(5, 3), (1, 1, 4)) for s in (method, plain))
+    assert torch.equal(found, expected)
+
+
+def test_another_prior_for_the_same_walk() -> None:
+    def other(x: Tensor, sigma: Tensor) -> Tensor:
+        return 0.0 * x
+
+    levels = karras(4, 0.1, 10.0)
+    plain = Multistep(independent, levels, fresh=True)
+    for sampler in (plain, PredictorCorrector(plain, tau=0.05)):
+        changed = sampler.asking(other)
+        assert type(changed) is type(sampler)
+        assert (changed.prior, changed.sigmas) == (other, levels)
+        assert sampler.prior is independent
+    assert changed.sampler.prior is other
+    assert changed.tau == 0.05
+
+
+@pytest.mark.parametrize("wrong", [{"corrections": -1}, {"tau": 0.0}, {"tau": 1.0}])
+def test_corrections_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="length between 0 and 1"):
+        PredictorCorrector(DDIM(independent, karras(4, 0.1, 10.0)), **wrong)
 
 
 @pytest.mark.parametrize("levels", [[1.0], [1.0, 0.5], [1.0, 1.0, 0.0], [0.5, 1.0, 0.0]])

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from isopleth.core.errors import InputError
-from isopleth.priors.schedules import LinearVp, karras
+from isopleth.priors.schedules import CosineVp, LinearVp, karras
+from isopleth.training.objectives import DenoisingLoss
 
 
 def test_karras_is_even_in_the_root() -> None:
@@ -49,3 +50,45 @@ def test_a_beta_must_be_a_share(steps: int) -> None:
 def test_levels_that_make_no_schedule(wrong: tuple) -> None:
     with pytest.raises(InputError, match="two positive levels, the higher first"):
         karras(*wrong)
+
+
+@pytest.mark.parametrize("eta", [1e-3, 0.05])
+def test_the_cosine_path_of_the_paper(eta: float) -> None:
+    path, t = CosineVp(10, eta), torch.linspace(0.0, 1.0, 11, dtype=torch.float64)
+    mu = np.cos(np.arccos(np.sqrt(eta)) * t.numpy()) ** 2
+    by_hand = np.sqrt(1.0 - mu**2 + eta**2) / mu
+    np.testing.assert_allclose(path.noise_level(t), by_hand, rtol=1e-9)
+    np.testing.assert_allclose(path.noise_level(t)[[0, -1]], [eta, 1.0 / eta])
+    assert path.sigmas.shape == (11,)
+    np.testing.assert_allclose(path.sigmas[:-1], by_hand[:0:-1], rtol=1e-9)
+    assert path.sigmas[-1] == 0.0
+    assert (path.sigmas.diff() < 0.0).all()
+
+
+def test_cosine_levels_in_single_precision() -> None:
+    path, t = CosineVp(), torch.linspace(0.0, 1.0, 1001, dtype=torch.float64)
+    exact, single = path.noise_level(t), path.noise_level(t.float())
+    assert (single.diff() > 0.0).all()
+    np.testing.assert_allclose(single.double(), exact, rtol=1e-5)
+
+
+def test_training_at_uniform_times() -> None:
+    """A quantile function: as many levels are below that of t as times are below t."""
+    path, asked = CosineVp(), []
+
+    class Zero(torch.nn.Module):
+        def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            asked.append(sigma)
+            return 0.0 * x
+
+    loss = DenoisingLoss(Zero(), torch.ones(1, 1, 1).bool(), levels=path.noise_level)
+    loss(torch.ones(1000, 1, 1, 1), torch.Generator().manual_seed(0))
+    for t in (0.1, 0.5, 0.9):
+        below = (asked[0] < path.noise_level(torch.tensor(t))).float().mean()
+        assert float(below) == pytest.approx(t, abs=2e-3)
+
+
+@pytest.mark.parametrize("wrong", [(0,), (4, 0.0), (4, 1.0)])
+def test_no_cosine_path(wrong: tuple) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        CosineVp(*wrong)

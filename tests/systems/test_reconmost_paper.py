@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from isopleth.cli import train as command
 from isopleth.cli.main import main
 from isopleth.core.errors import DataMissingError, InputError, IntegrityError
-from isopleth.inference.dps import DPS
 from isopleth.inference.mmps import MMPS
 from isopleth.inference.reconmost import Dynamic, Fixed
+from isopleth.inference.sda import SDA
 from isopleth.nets.improved_diffusion import ImprovedDiffusionUNet
 from isopleth.observe import MaskOperator, Observation
 from isopleth.priors.diffusion import EpsilonVp
@@ -319,10 +319,10 @@ def test_the_chain_of_the_paper_stays_within_its_bounds(sound: EpsilonVp) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sampler", "guidance"), [(DDIM, MMPS), (Ancestral, DPS), (Heun, MMPS), (Multistep, DPS)]
+    ("sampler", "guidance"), [(DDIM, MMPS), (Ancestral, SDA), (Heun, MMPS), (Multistep, SDA)]
 )
 def test_it_is_a_prior_for_every_sampler_and_guidance(
-    sound: EpsilonVp, sampler: type[Sampler], guidance: type[MMPS | DPS]
+    sound: EpsilonVp, sampler: type[Sampler], guidance: type[MMPS | SDA]
 ) -> None:
     seen = torch.isfinite(observed())
     cells = MaskOperator(GRID, seen.numpy())

@@ -2,13 +2,15 @@
 
 Tokens are patches. Latitude is told by sines added to them, longitude only by rotating queries
 and keys with whole wave numbers (Su et al. 2021), so that turning the globe by a patch turns the
-answer. The noise level acts through adaLN-zero.
+answer. The noise level acts through adaLN-zero. A condition is added to the tokens of its place,
+or has tokens of its own that every block looks at (cross-attention, Rombach et al. 2022).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +28,12 @@ class DiTConfig:
     """Sizes of a `DiT`; `dataclasses.asdict` of it goes on the weights' card and back.
 
     `width` is channels of a token, `depth` the number of blocks, `expansion` how many times wider
-    the inside of a block's perceptron is.
+    the inside of a block's perceptron is. With `cross` the condition is attended to: it may then
+    have another grid than the field.
 
     Raises:
-        InputError: a size is below 1, or `width` is not a multiple of twice the `heads`.
+        InputError: a size is below 1, `width` is not a multiple of twice the `heads`, or there is
+            nothing to attend to.
     """
 
     in_channels: int
@@ -42,6 +46,7 @@ class DiTConfig:
     embedding: int = 128
     expansion: int = 4
     periodic: bool = True
+    cross: bool = False
 
     def __post_init__(self) -> None:
         sizes = (self.in_channels, self.out_channels, self.width, self.depth, self.heads)
@@ -52,6 +57,8 @@ class DiTConfig:
                 f"width {self.width} does not split into pairs for {self.heads} heads: "
                 f"make it a multiple of {2 * self.heads}."
             )
+        if self.cross and self.condition_channels < 1:
+            raise InputError("cross-attention to 0 condition channels sees nothing: give some.")
 
 
 def latitude_features(rows: int, width: int) -> Tensor:
@@ -110,21 +117,32 @@ class DiT(nn.Module):
         config = self.config
         check_channels(x, condition, (config.in_channels, config.condition_channels))
         grid = self._patches(x)
-        tokens = self.stem(grid.flatten(2).mT)
+        tokens, longitude = self._placed(self.stem(grid.flatten(2).mT), grid)
+        told = None
         if self.conditions is not None and condition is not None:
-            tokens = tokens + self.conditions(self._patches(condition).flatten(2).mT)
-        tokens = self._blocks(tokens, self.embed(noise), (grid.shape[-2], grid.shape[-1]))
+            known = self._patches(condition)
+            told = self.conditions(known.flatten(2).mT)
+            if config.cross:
+                told = _Told(*self._placed(told.expand(len(x), -1, -1), known))
+            else:
+                tokens, told = tokens + told, None
+        tokens = self._blocks(tokens, self.embed(noise), longitude, told)
         h = self.head(tokens).mT.unflatten(-1, grid.shape[-2:])
         return unpatched(h, config.patch, x)
 
-    def _blocks(self, tokens: Tensor, embedding: Tensor, grid: tuple[int, int]) -> Tensor:
-        rows, columns = grid
+    def _placed(self, tokens: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens that know the latitude of their place in `grid`, and their longitudes."""
+        rows, columns = grid.shape[-2:]
         latitude = latitude_features(rows, self.config.width).to(tokens)
-        tokens = tokens + latitude.repeat_interleave(columns, dim=0)
         circle = 2 * math.pi if self.config.periodic else math.pi
         longitude = torch.arange(columns, device=tokens.device).repeat(rows) * (circle / columns)
+        return tokens + latitude.repeat_interleave(columns, dim=0), longitude
+
+    def _blocks(
+        self, tokens: Tensor, embedding: Tensor, longitude: Tensor, told: _Told | None
+    ) -> Tensor:
         for block in self.blocks:
-            tokens = block(tokens, embedding, longitude)
+            tokens = block(tokens, embedding, longitude, told)
         shift, scale = self.modulation(functional.silu(embedding))[:, None].chunk(2, dim=-1)
         return _modulated(tokens, shift, scale)
 
@@ -132,24 +150,43 @@ class DiT(nn.Module):
         return patches(x, self.config.patch, periodic=self.config.periodic)
 
 
+class _Told(NamedTuple):
+    """Tokens of a condition, (B, tokens, width), and their longitudes in radians, (tokens,)."""
+
+    tokens: Tensor
+    longitude: Tensor
+
+
 class _Block(nn.Module):
-    """Attention and a perceptron, each shifted, scaled and gated by the noise; starts closed."""
+    """Attention and a perceptron, each shifted, scaled and gated by the noise; starts closed.
+
+    Between them, where there is a condition to look at, stands cross-attention.
+    """
 
     def __init__(self, config: DiTConfig) -> None:
         super().__init__()
         width, inside = config.width, config.expansion * config.width
         self.heads = config.heads
-        self.modulation = zero_init(nn.Linear(config.embedding, 6 * width))
+        self.modulation = zero_init(
+            nn.Linear(config.embedding, (9 if config.cross else 6) * width)
+        )
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.perceptron = nn.Sequential(
             nn.Linear(width, inside), nn.GELU(approximate="tanh"), nn.Linear(inside, width)
         )
+        self.look = _Look(config) if config.cross else None
 
-    def forward(self, tokens: Tensor, embedding: Tensor, longitude: Tensor) -> Tensor:
-        signals = self.modulation(functional.silu(embedding))[:, None].chunk(6, dim=-1)
+    def forward(
+        self, tokens: Tensor, embedding: Tensor, longitude: Tensor, told: _Told | None = None
+    ) -> Tensor:
+        parts = 6 if self.look is None else 9
+        signals = self.modulation(functional.silu(embedding))[:, None].chunk(parts, dim=-1)
         mixed = self._attention(_modulated(tokens, *signals[:2]), longitude)
         tokens = torch.addcmul(tokens, signals[2], mixed)
+        if self.look is not None and told is not None:
+            seen = self.look(_modulated(tokens, *signals[6:8]), longitude, told)
+            tokens = torch.addcmul(tokens, signals[8], seen)
         inner = self.perceptron(_modulated(tokens, *signals[3:5]))
         return torch.addcmul(tokens, signals[5], inner)
 
@@ -158,6 +195,26 @@ class _Block(nn.Module):
         q, k = rotate(qkv[:2], longitude)
         mixed = functional.scaled_dot_product_attention(q, k, qkv[2])
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class _Look(nn.Module):
+    """Cross-attention: queries of the field, keys and values of a condition."""
+
+    def __init__(self, config: DiTConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.query = nn.Linear(config.width, config.width)
+        self.pair = nn.Linear(config.width, 2 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, tokens: Tensor, longitude: Tensor, told: _Told) -> Tensor:
+        normed = functional.layer_norm(told.tokens, told.tokens.shape[-1:])
+        q = self.query(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k, v = self.pair(normed).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k = rotate(q, longitude), rotate(k, told.longitude)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
+        looked: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return looked
 
 
 def _modulated(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

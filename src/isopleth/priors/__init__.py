@@ -13,13 +13,21 @@ from isopleth.priors.diffusion import Edm, EpsilonVp, GaussianPreconditioned
 from isopleth.priors.eof_codec import EofCodec
 from isopleth.priors.gaussian import EofGaussian, Wiener
 from isopleth.priors.noise import MemberNoise
-from isopleth.priors.samplers import DDIM, Ancestral, Heun, Multistep, Sampler
-from isopleth.priors.schedules import LinearVp, karras
+from isopleth.priors.samplers import (
+    DDIM,
+    Ancestral,
+    Heun,
+    Multistep,
+    PredictorCorrector,
+    Sampler,
+)
+from isopleth.priors.schedules import CosineVp, LinearVp, karras
 
 __all__ = [
     "DDIM",
     "Ancestral",
     "AutoencoderCodec",
+    "CosineVp",
     "Edm",
     "EofCodec",
     "EofGaussian",
@@ -30,6 +38,7 @@ __all__ = [
     "LinearVp",
     "MemberNoise",
     "Multistep",
+    "PredictorCorrector",
     "Sampler",
     "Whitened",
     "Wiener",

@@ -1,22 +1,32 @@
 """Samplers: from noise down to a field, one step a noise level.
 
 A sampler is a prior, its noise levels and one `step`; the loop is written once. What acts on a
-step, and not on the prior, wraps a sampler (`isopleth.inference.repaint`).
+step, and not on the prior, wraps a sampler: `PredictorCorrector`, `isopleth.inference.repaint`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
 from isopleth.core.errors import InputError
 
-__all__ = ["DDIM", "Ancestral", "Heun", "Multistep", "Noise", "Sampler", "Step"]
+__all__ = [
+    "DDIM",
+    "Ancestral",
+    "Heun",
+    "Multistep",
+    "Noise",
+    "PredictorCorrector",
+    "Sampler",
+    "Step",
+    "Wrapped",
+]
 
 Prior = Callable[[Tensor, Tensor], Tensor]
 """`prior(x, sigma)`, see `isopleth.priors`."""
@@ -71,6 +81,10 @@ class Sampler(ABC):
     def begin(self) -> Step:
         """The step of one run; a method that remembers its last step makes a fresh one here."""
         return self.step
+
+    def asking(self, prior: Prior) -> Self:
+        """The same walk down another prior."""
+        return replace(self, prior=prior)
 
     def __call__(
         self,
@@ -163,6 +177,93 @@ class Multistep(Sampler):
     def begin(self) -> Step:
         """A step that remembers the last `D` and its noise level."""
         return _Remembering(self.prior, self.fresh)
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapped(Sampler):
+    """A sampler that does more on every step of another one.
+
+    Args:
+        sampler: Whose prior and noise levels these are, and whose step is taken.
+    """
+
+    prior: Prior = field(init=False)
+    sigmas: Tensor = field(init=False)
+    sampler: Sampler
+
+    def __post_init__(self) -> None:
+        """Take over the prior and the levels."""
+        object.__setattr__(self, "prior", self.sampler.prior)
+        object.__setattr__(self, "sigmas", self.sampler.sigmas)
+        super().__post_init__()
+
+    def asking(self, prior: Prior) -> Self:
+        """The same around the same walk down another prior."""
+        return replace(self, sampler=self.sampler.asking(prior))
+
+
+@dataclass(frozen=True, eq=False)
+class PredictorCorrector(Wrapped):
+    """Langevin steps at the noise level that a step of a sampler has reached.
+
+        e = (x - D(x, s)) / s,   delta = tau / mean(e^2)
+        x <- x - s (delta e + sqrt(2 delta) z)
+
+    A step is one of length `delta s^2` along the score `-e / s`, so it leaves the distribution at
+    that level as it is up to terms in tau (an isotropic Gaussian's variance becomes
+    `1 + tau / 2` of itself after many) and takes what is wrong with x towards it. The mean
+    is over one row, which should have hundreds of numbers: the shorter, the more erratic. Along
+    directions far narrower than most the length is too much, and x comes out too wide there.
+    `corrections` more evaluations a step, none after the last.
+    What conditions a prior belongs inside; what acts on a step (RePaint, DPS as published) goes
+    around this one, since corrections would undo it.
+    Reference: Song, Sohl-Dickstein, Kingma, Kumar, Ermon and Poole (2021), arXiv 2011.13456,
+    algorithms 4 and 5; this length of the step: Rozet and Louppe (2023), arXiv 2306.10574.
+
+    Args:
+        sampler: The predictor.
+        corrections: Langevin steps a noise level; 0 = the predictor alone.
+        tau: Their length, 0 < tau < 1.
+
+    Raises:
+        InputError: If a setting is out of range.
+    """
+
+    corrections: int = 1
+    tau: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.corrections < 0 or not 0.0 < self.tau < 1.0:
+            raise InputError(
+                f"{self.corrections} corrections of length {self.tau}: give 0 or more and a "
+                "length between 0 and 1, such as 0.1."
+            )
+        super().__post_init__()
+
+    def step(self, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
+        """The predictor's step, then the corrections."""
+        return self._corrected(self.sampler.step(x, sigma, sigma_next, noise), sigma_next, noise)
+
+    def begin(self) -> Step:
+        """The same with a predictor that remembers its steps."""
+        ahead = self.sampler.begin()
+
+        def step(x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
+            return self._corrected(ahead(x, sigma, sigma_next, noise), sigma_next, noise)
+
+        return step
+
+    def _corrected(self, x: Tensor, sigma: Tensor, noise: Noise) -> Tensor:
+        if sigma == 0.0:
+            return x
+        rows = (-1, *[1] * (x.ndim - 1))
+        for _ in range(self.corrections):
+            e = (x - self.prior(x, sigma)) / sigma
+            square = e.flatten(1).square().mean(1).clamp_min(torch.finfo(x.dtype).eps)
+            delta = (self.tau / square).reshape(rows)
+            x = x - sigma * (delta * e + (2.0 * delta).sqrt() * noise(x.shape[1:]))
+        return x
 
 
 class _Remembering:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from isopleth.core.errors import InputError
 
-__all__ = ["LinearVp", "karras"]
+__all__ = ["CosineVp", "LinearVp", "karras"]
 
 _TRAINED_STEPS = 1000
 """Steps for which the ends of the linear betas are given."""
@@ -101,3 +102,52 @@ class LinearVp:
         """Noise levels from `sigma_(T-1)` down to `sigma_0`, then 0; shape (steps + 1,)."""
         levels = ((1.0 - self.alpha_bar) / self.alpha_bar).sqrt().flip(0)
         return torch.cat([levels, levels.new_zeros(1)])
+
+
+@dataclass(frozen=True)
+class CosineVp:
+    """The variance-preserving path with a cosine, and its noise levels.
+
+        x_t = mu x0 + sigma eps,   mu = cos(acos(sqrt(eta)) t)^2,   sigma^2 = 1 - mu^2 + eta^2
+        sigma_t / mu_t   from 1 / eta at t = 1 down to eta at t = 0
+
+    A network is trained on these levels with t uniform in (0, 1): `noise_level` is the quantile
+    function that `training.DenoisingLoss` takes as `levels`.
+    Reference: Rozet and Louppe (2023), Score-based data assimilation, arXiv 2306.10574, and its
+    program for this mu and sigma.
+
+    Args:
+        steps: Evaluations of a sampler with one a step, at even distances in t.
+        eta: `mu` at t = 1 and `sigma` at t = 0.
+
+    Raises:
+        InputError: If there is no step or eta is not between 0 and 1.
+
+    >>> CosineVp(4).sigmas.numpy().round(3).tolist()
+    [1000.0, 6.03, 1.661, 0.596, 0.0]
+    """
+
+    steps: int = 64
+    eta: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.steps < 1 or not 0.0 < self.eta < 1.0:
+            raise InputError(
+                f"{self.steps} steps with eta {self.eta:g}: give at least one step and an eta "
+                "between 0 and 1, such as 0.001."
+            )
+
+    def noise_level(self, t: Tensor) -> Tensor:
+        """`sigma_t / mu_t` at times in [0, 1], same shape; it grows with t."""
+        angle = math.acos(math.sqrt(self.eta)) * t
+        mu = angle.cos().square()
+        # 1 - mu^2 = sin^2 (1 + cos^2), which does not cancel near t = 0
+        sigma2 = angle.sin().square() * (1.0 + mu) + self.eta**2
+        return sigma2.sqrt() / mu
+
+    @cached_property
+    def sigmas(self) -> Tensor:
+        """Noise levels at t = 1, 1 - 1 / steps .. 1 / steps, then 0 for eta; (steps + 1,)."""
+        t = torch.arange(self.steps, 0, -1, dtype=torch.float64) / self.steps
+        return torch.cat([self.noise_level(t), t.new_zeros(1)])

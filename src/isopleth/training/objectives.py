@@ -1,4 +1,4 @@
-"""What is minimised: denoising score matching in noise levels, on the ocean only."""
+"""What is minimised: denoising score matching in noise levels, on the ocean or in latents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 class NoiseLevels(Protocol):
     """A distribution of noise levels, by its quantile function."""
 
-    def __call__(self, u: Tensor) -> Tensor:
+    def __call__(self, u: Tensor, /) -> Tensor:
         """Noise levels for uniform numbers u in (0, 1), same shape."""
         ...
 
@@ -132,13 +132,15 @@ class DenoisingLoss(nn.Module):
     """E_sigma E_n lambda(sigma) ||D(x + sigma n, sigma) - x||_w^2: the best D is E[x | x_sigma].
 
     The norm is a weighted mean over ocean cells; land is 0 in x, in the noise and in the loss.
+    x may be latents of any axes: their mask is then all True.
     The noise levels of a batch are spread evenly over the quantiles with one random shift
     (Kingma et al. 2021, appendix I.1): each is still an independent draw from `levels` in law.
 
     Args:
-        denoiser: `denoiser(x (B, level, lat, lon), sigma (B,), *condition)`, in the same shape.
-        mask: True = ocean, shape (level, lat, lon).
-        weights: Such as cell areas, broadcastable to the mask; None = all alike.
+        denoiser: `denoiser(x (B, *mask.shape), sigma (B,), *condition)`, in the same shape.
+        mask: True = ocean, shape (level, lat, lon), or that of a latent.
+        weights: Such as cell areas, or variances of white latents, broadcastable to the mask;
+            None = all alike.
         levels: Distribution of sigma.
         weighting: lambda; None = `denoiser.loss_weight` if it has one, else that of EDM.
 
@@ -173,15 +175,24 @@ class DenoisingLoss(nn.Module):
         """Loss of one batch, a scalar.
 
         Args:
-            batch: Fields (B, level, lat, lon), or these and what the denoiser is told besides.
+            batch: Fields (B, *mask.shape), or these and what the denoiser is told besides.
             generator: Of the noise and its levels, on the device of the batch.
+
+        Raises:
+            InputError: If the fields do not have the shape of the mask.
         """
         x, *condition = (batch,) if isinstance(batch, Tensor) else batch
+        if x.shape[1:] != self.mask.shape:
+            raise InputError(
+                f"a batch of shape {tuple(x.shape)} is not one of {tuple(self.mask.shape)}: give "
+                "the mask the shape of a field or of a latent."
+            )
         sigma = self.levels(_quantiles(len(x), generator, x))
         noise = torch.empty_like(x).normal_(generator=generator)
-        noisy = torch.where(self.mask, x + sigma[:, None, None, None] * noise, 0.0)
+        level = sigma.reshape(-1, *(1 for _ in self.mask.shape))
+        noisy = torch.where(self.mask, x + level * noise, 0.0)
         error = self.denoiser(noisy, sigma, *condition).float() - x
-        mse = (self.weights * torch.where(self.mask, error, 0.0) ** 2).sum((-3, -2, -1))
+        mse = (self.weights * torch.where(self.mask, error, 0.0) ** 2).flatten(1).sum(1)
         return (self.weighting(sigma) * mse).mean()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 __all__ = ["along"]
 
@@ -23,6 +24,7 @@ def along(function: Callable[[Tensor], Tensor], x: Tensor, dx: Tensor) -> Tensor
     >>> along(torch.square, torch.tensor([3.0, 1.0]), torch.tensor([1.0, 0.5])).tolist()
     [6.0, 1.0]
     """
-    with torch.no_grad():
+    # Fused attention has no forward derivative; the plain one is the same function.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         pushed: Tensor = torch.func.jvp(function, (x.contiguous(),), (dx.contiguous(),))[1]
     return pushed
