@@ -15,6 +15,7 @@ from isopleth.core.channels import PRESSURE, Channels
 from isopleth.core.quantities import named_quantity
 from isopleth.data.station_reports import read_report_frame
 from isopleth.inference.kalman import ETKF, HybridEnVar
+from isopleth.inference.screening import Readable, located
 from isopleth.systems.assimilation import (
     Assimilation,
     Hybrid,
@@ -25,7 +26,6 @@ from isopleth.systems.assimilation import (
 )
 from isopleth.systems.assimilation.envar import EnsembleSeen, MixedSeen, localisation
 from isopleth.systems.assimilation.sample import of_members
-from isopleth.systems.assimilation.screening import Readable, located
 from isopleth.systems.assimilation.statistics import Gaussian
 
 RADIUS = 4000.0

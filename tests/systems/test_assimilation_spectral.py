@@ -14,9 +14,9 @@ from isopleth.core.channels import PRESSURE, Channels
 from isopleth.core.grid import Grid
 from isopleth.core.quantities import named_quantity
 from isopleth.data.station_reports import read_report_frame
+from isopleth.inference.screening import Readable, located
 from isopleth.systems.assimilation.recipe import standard
 from isopleth.systems.assimilation.sample import Sample
-from isopleth.systems.assimilation.screening import Readable, located
 from isopleth.systems.assimilation.solving import analysis_deviation, solve
 from isopleth.systems.assimilation.spectral import Spectral, SpectralSeen, fitted, truncation_for
 from isopleth.systems.assimilation.statistics import Gaussian, of_sample, stated

@@ -15,12 +15,12 @@ from isopleth.core.errors import InputError
 from isopleth.core.grid import EARTH_RADIUS
 from isopleth.core.quantities import named_quantity
 from isopleth.data.station_reports import read_report_frame
+from isopleth.inference.screening import Readable, located
 from isopleth.inference.variational import GaussNewton, Increment, RootedCovariance, ThreeDVar
 from isopleth.systems.assimilation.covariance import KernelCovariance, columns_of, nodes_near
 from isopleth.systems.assimilation.exact import KernelSeen
 from isopleth.systems.assimilation.recipe import standard
 from isopleth.systems.assimilation.sample import Sample
-from isopleth.systems.assimilation.screening import Readable, located
 from isopleth.systems.assimilation.solving import analysis_deviation, solve
 from isopleth.systems.assimilation.statistics import gaussian_of, stated
 

@@ -31,18 +31,18 @@ from isopleth.systems.forecast.evaluate import (
 )
 from isopleth.systems.forecast.learn import (
     Learning,
-    RolloutLoss,
-    Segments,
     build,
     climate,
     keep,
     load,
     prepare,
+    rollout_loss,
     static_fields,
     train,
 )
 from isopleth.systems.forecast.recipe import STATIC, smoke, unet, vit
 from isopleth.training import read_counters
+from isopleth.training.stepping import Segments
 
 FACTS = {
     "seed": 0,
@@ -140,7 +140,7 @@ def test_the_loss_of_no_change_in_closed_form(learned: Path, sphere: Sphere) -> 
     batch = Segments(learned, batch=4, steps=2)(0)
     moved = batch[:, 1:] - batch[:, :1]
     expected = (moved / emulator.residual_sd[:, :, 0]).square().sum(-1).mean()
-    loss = RolloutLoss(emulator, sphere)(batch, torch.Generator())
+    loss = rollout_loss(emulator, sphere)(batch, torch.Generator())
     torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0.0)
 
 
@@ -175,8 +175,8 @@ def test_a_little_training_beats_no_change(learned: Path, sphere: Sphere, tmp_pa
     emulator, _ = train(
         replace(smoke, training=training, tuning=None), Learning(learned, tmp_path)
     )
-    segments, loss = Segments(learned, batch=8, seed=9), RolloutLoss(emulator, sphere)
-    blank = RolloutLoss(build(smoke, climate(learned, sphere)), sphere)
+    segments, loss = Segments(learned, batch=8, seed=9), rollout_loss(emulator, sphere)
+    blank = rollout_loss(build(smoke, climate(learned, sphere)), sphere)
     with torch.no_grad():
         trained, before = (f(segments(0), torch.Generator()).item() for f in (loss, blank))
     assert trained < 0.8 * before

@@ -29,7 +29,7 @@ from isopleth.systems.losda import (
     build_regression,
     keep,
     learn,
-    load,
+    load_prior,
     measure,
     paper,
     sine_of_latitude,
@@ -211,11 +211,11 @@ def test_training_end_to_end_goes_on_and_is_kept(
     assert {m["name"] for m in read_card(card)["metrics"]} >= {
         "error of D(E(truth))", "negative log-likelihood", "denoising error at noise 1",
     }  # fmt: skip
-    _same_after_loading(prior, load(card), folders[1])
+    _same_after_loading(prior, load_prior(card), folders[1])
     weights = card.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(IntegrityError, match="SHA-256"):
-        load(card)
+        load_prior(card)
 
 
 def _same_after_loading(
@@ -315,10 +315,10 @@ def test_latents_of_states_are_trained_and_kept_with_their_codec(
     known = folders[1].batch(np.arange(4))[1]
     z, sigma = torch.randn(4, 2, 4, 6), torch.tensor(0.5)
     assert "CosineVp" in read_card(card)["recipe"]["levels"]
-    back = load(card, Pooled()).given(known)
+    back = load_prior(card, Pooled()).given(known)
     assert torch.equal(back(z, sigma), prior.given(known)(z, sigma))
     with pytest.raises(InputError, match="give the codec that it was made with"):
-        load(card)
+        load_prior(card)
 
 
 def test_earlier_states_may_be_known_too(folders: tuple[Pairs, Pairs], tmp_path: Path) -> None:

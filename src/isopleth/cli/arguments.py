@@ -98,9 +98,9 @@ class Train:
     on states it has not seen, and writes the weights with their card.
     """
 
-    system: Annotated[Literal["reconmost", "forecast"], Positional]
-    """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`, or a network
-    of `forecast --model`."""
+    system: Annotated[Literal["reconmost", "forecast", "losda"], Positional]
+    """What to train: the ocean prior of `reconstruct --method reconmost` and `mmps`, a network
+    of `forecast --model`, or the prior of `assimilate --method losda`."""
 
     recipe: Annotated[
         Literal["small", "paper", "unet", "vit", "smoke"] | None,
@@ -109,13 +109,21 @@ class Train:
     ] = None
     """For reconmost, small (default): the shipped prior, hours on a CPU; paper: the prior as
     published, days on a GPU, from CMIP6 files of your own. For forecast, unet (default) or vit:
-    the shipped networks, an hour on a CPU. smoke: a few steps of a tiny network, to try it out."""
+    the shipped networks, an hour on a CPU. For losda, small (default): up to an hour on a CPU.
+    smoke: a few steps of a tiny network, to try it out."""
 
     files: Annotated[tuple[Path, ...], arg(metavar="FILE...", help_behavior_hint="")] = ()
     """For paper: monthly NetCDF files of thetao on the grid of the EN4 analyses; the last month
     is held back to judge on."""
 
-    folder: Annotated[Path, arg(metavar="DIR")] = Path("training")
+    pairs: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    """For losda: the folder of pairs that `isopleth prepare losda` made."""
+
+    earlier: Annotated[bool, FlagCreatePairsOff, _NOTHING] = False
+    """For losda: tell the network the forecast that was made a cycle earlier, too; analyses then
+    need it (`assimilate --earlier`)."""
+
+    folder: Annotated[Path, arg(metavar="DIR", aliases=["--out"])] = Path("training")
     """Gets the states, the checkpoint, the log, the weights and the card."""
 
     hours: Annotated[float | None, arg(metavar="H", help_behavior_hint="")] = None

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from isopleth.cli.assimilate_arguments import Assimilate
-from isopleth.cli.assimilate_inputs import demonstrated, read
+from isopleth.cli.assimilate_inputs import Job, demonstrated, read
+from isopleth.cli.assimilate_losda import LearnedPrior, Weights, weights_of
 from isopleth.cli.assimilate_record import Done, material_of
 from isopleth.cli.output import write_analysis, write_table
 from isopleth.cli.screen import Screen
@@ -36,7 +37,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "etkf": WholeEnsemble.etkf,
     "enkf": WholeEnsemble.enkf,
 }
-"""Name on the command line -> method: the only place where a word selects one."""
+"""Name on the command line -> method; `assimilate_losda.WAYS` has those with weights."""
 
 _MOST_WITHHELD = 0.5
 _MOST_FILES = 2
@@ -53,16 +54,12 @@ def assimilate(asked: Assimilate, words: Sequence[str]) -> None:
         IsoplethError: If something given cannot be used.
     """
     recipe = _checked(asked)
+    weights = weights_of(asked)
     with Screen() as screen:
         with screen.step("reading"):
-            job = demonstrated(asked.seed) if asked.demo else read(asked, recipe)
-        name = asked.method or ("3dvar" if job.inputs.members is None else "letkf")
-        system = Assimilation(METHODS[name](), recipe)
-        if asked.statistics and not system.method.needs_statistics:
-            raise InputError(
-                f"--statistics is of no use to {name}, whose errors are the members': leave it "
-                "out, or use --method 3dvar or hybrid."
-            )
+            taken = weights.system.state if weights else None
+            job = demonstrated(asked.seed) if asked.demo else read(asked, recipe, taken)
+        system = Assimilation(_method(asked, job, weights), recipe)
         screen.say(f"method: {system.method.words}")
         with screen.step("statistics and screening"):
             case = system.prepared(job.inputs, job.reports)
@@ -86,11 +83,27 @@ def assimilate(asked: Assimilate, words: Sequence[str]) -> None:
                 choice=choice,
                 withheld=withheld,
                 seconds=screen.seconds,
+                weights=weights,
             )
             material = material_of(done)
             paths = _write(asked, material)
     _print(material)
     print(f"analysis: {paths[0]}\nstations: {paths[1]}\nreport: {paths[2]}", flush=True)
+
+
+def _method(asked: Assimilate, job: Job, weights: Weights | None) -> Method:
+    """The method that is asked for, or that suits the inputs."""
+    if weights is not None:
+        situation = weights.system.situation(job.inputs.background, job.earlier)
+        return LearnedPrior(situation, weights.way, asked.seed)
+    name = asked.method or ("3dvar" if job.inputs.members is None else "letkf")
+    method = METHODS[name]()
+    if asked.statistics and not method.needs_statistics:
+        raise InputError(
+            f"--statistics is of no use to {name}, whose errors are the members': leave it "
+            "out, or use --method 3dvar or hybrid."
+        )
+    return method
 
 
 def _checked(asked: Assimilate) -> Recipe:
@@ -120,6 +133,7 @@ def _check_sources(asked: Assimilate) -> None:
         "--background": asked.background,
         "--observations": asked.observations,
         "--ensemble": asked.ensemble,
+        "--earlier": asked.earlier,
     }
     if len(asked.statistics) > _MOST_FILES:
         raise InputError(

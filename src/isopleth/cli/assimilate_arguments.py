@@ -42,11 +42,26 @@ class Assimilate:
     from different leads (default: of the ensemble, else stated numbers, which are printed)."""
 
     method: Annotated[
-        Literal["3dvar", "hybrid", "letkf", "etkf", "enkf"] | None, arg(help_behavior_hint="")
+        Literal["3dvar", "hybrid", "letkf", "etkf", "enkf", "losda", "losda-x0", "losda-daps"]
+        | None,
+        arg(help_behavior_hint=""),
     ] = None
-    """3dvar: a static covariance, of forecasts, of the ensemble or of stated numbers; the others
-    need an ensemble. hybrid: static and ensemble covariance together; letkf: local ensemble
-    transform; etkf, enkf: without localisation (default: letkf with an ensemble, else 3dvar)."""
+    """3dvar: a static covariance, of forecasts, of the ensemble or of stated numbers; hybrid:
+    static and ensemble covariance together; letkf: local ensemble transform; etkf, enkf: without
+    localisation; these need an ensemble (default: letkf with one, else 3dvar). losda: one analysis
+    with a learned prior of the truth given the background; losda-daps: members of it; losda-x0:
+    one reverse diffusion."""
+
+    weights: Annotated[Path | None, arg(metavar="CARD", help_behavior_hint="")] = None
+    """Card of the weights of a training, for losda; they say which variables, levels and grid the
+    background must have (default: the shipped ones)."""
+
+    earlier: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """For losda with weights that were trained with it: the forecast for the time of the
+    background that was made a cycle earlier."""
+
+    draws: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """Members that losda-daps draws (default: 16)."""
 
     out: Annotated[Path, arg(metavar="FILE")] = Path("analysis.nc")
     """Analysis to write, .nc or .zarr; beside it go the report (.html) and the table of the

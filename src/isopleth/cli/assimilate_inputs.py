@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from isopleth.cli.assimilate_arguments import Assimilate
 from isopleth.core.channels import Channels
 from isopleth.core.errors import InputError
-from isopleth.data.states import open_states, read_states, times_of
+from isopleth.data.states import State, open_states, read_states, times_of
 from isopleth.data.station_reports import Reports, read_report_frame, read_reports
 from isopleth.systems.assimilation import (
     Inputs,
@@ -36,11 +37,13 @@ class Job:
         inputs: Background and, where there are any, members and a sample of errors.
         reports: All rows of the table.
         demonstration: Of the shipped data, or None.
+        earlier: An earlier forecast for the same time, on the channels of the background.
     """
 
     inputs: Inputs
     reports: Reports
     demonstration: demo.Demonstration | None
+    earlier: Tensor | None = None
 
 
 def demonstrated(seed: int) -> Job:
@@ -49,8 +52,13 @@ def demonstrated(seed: int) -> Job:
     return Job(found.inputs, read_report_frame(found.table), found)
 
 
-def read(asked: Assimilate, recipe: Recipe) -> Job:
+def read(asked: Assimilate, recipe: Recipe, taken: Callable[[State], State] | None = None) -> Job:
     """Files at the time that is wanted, or that has most observations.
+
+    Args:
+        asked: The command line.
+        recipe: Numbers.
+        taken: What a method takes of a file's fields; all of them by default.
 
     Raises:
         IsoplethError: If one cannot be read or does not go with the others.
@@ -67,15 +75,21 @@ def read(asked: Assimilate, recipe: Recipe) -> Job:
         if time is None:
             time = chosen_time(times, reports.time[reports.usable], asked.window_hours)
         state = read_states(data, time, asked.background.name)
-    members = None
+    state = taken(state) if taken else state
+    members, earlier = None, None
     if asked.ensemble is not None:
         with open_states(asked.ensemble) as data:
             others = times_of(data)
             members = read_states(data, time if others.size else None, asked.ensemble.name)
     inputs = combined(state, members)
+    if asked.earlier is not None and taken is not None:
+        with open_states(asked.earlier) as data:
+            at = time if times_of(data).size else None
+            older = taken(read_states(data, at, asked.earlier.name))
+        earlier = inputs.channels.tensor(older.fields)
     if asked.statistics:
         inputs = replace(inputs, sample=_sample(asked.statistics, inputs.channels, recipe))
-    return Job(inputs, reports, None)
+    return Job(inputs, reports, None, earlier)
 
 
 def _sample(paths: Sequence[Path], channels: Channels, recipe: Recipe) -> Sample:

@@ -11,6 +11,7 @@ import pandas as pd
 from isopleth.cli import record
 from isopleth.cli.assimilate_arguments import Assimilate
 from isopleth.cli.assimilate_inputs import Job
+from isopleth.cli.assimilate_losda import Weights
 from isopleth.report.assimilation import AssimilationMaterial
 from isopleth.systems.assimilation import Assimilation, Choice, Outcome, demo
 
@@ -30,6 +31,7 @@ class Done:
         choice: Of the radius, None where it was given or there was nothing to choose.
         withheld: Score of the trial, None without one.
         seconds: Wall time by step.
+        weights: Of a learned prior, where the method has one.
     """
 
     asked: Assimilate
@@ -40,6 +42,7 @@ class Done:
     choice: Choice | None
     withheld: pd.DataFrame | None
     seconds: Mapping[str, float]
+    weights: Weights | None = None
 
 
 def material_of(done: Done) -> AssimilationMaterial:
@@ -54,6 +57,8 @@ def material_of(done: Done) -> AssimilationMaterial:
     }
     if notes:
         analysis.attrs["notes"] = "; ".join(notes)
+    if done.weights is not None:
+        analysis.attrs["weights"] = done.weights.system.provenance
     if done.job.demonstration is not None:
         truth = done.job.demonstration.errors(outcome.analysed.mean)
         analysis.attrs |= {"data_note": demo.NOTE}
@@ -75,7 +80,7 @@ def material_of(done: Done) -> AssimilationMaterial:
 def _basis(done: Done) -> tuple[tuple[str, str], ...]:
     """Method, where the background's errors come from, and the localisation."""
     method, outcome = done.system.method, done.outcome
-    found = [("Method", method.words)]
+    found = [("Method", method.words), *(done.weights.basis if done.weights else ())]
     static = outcome.statistics
     if static is not None:
         found.append(("Static covariance", f"{static.words}; from {static.source}"))
@@ -120,6 +125,7 @@ def _statistics(outcome: Outcome) -> tuple[str, ...]:
 def _facts(done: Done) -> dict[str, object]:
     asked, inputs = done.asked, done.outcome.inputs
     given = (asked.background, asked.observations, asked.ensemble, *asked.statistics)
+    given += (asked.earlier, done.weights.card if done.weights else None)
     files = [path for path in given if path is not None]
     return {
         "command": record.command_line(done.words),

@@ -1,4 +1,4 @@
-"""`isopleth prepare speedy`: a nature run of the atmosphere, from the model to a Zarr store."""
+"""`isopleth prepare`: a nature run of SPEEDY as a Zarr store; pairs for losda in a folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from tyro.conf import Positional, arg
+
+from isopleth.core.errors import InputError
 
 if TYPE_CHECKING:
     from isopleth.data.speedy import Moment, NatureRun
@@ -27,12 +29,19 @@ class Prepare:
     speedy runs an atmospheric general circulation model (SPEEDY physics, T31 with 8 levels, real
     orography and sea-surface temperatures; the package jcm, extra `worlds`) in a process of its
     own, and keeps wind, temperature, humidity, geopotential height, surface pressure,
-    precipitation, cloud cover and outgoing long-wave radiation. If it is stopped, the same command
-    goes on. All of it is synthetic.
+    precipitation, cloud cover and outgoing long-wave radiation. losda makes pairs of a truth and
+    its 48-hour forecast from a cycled analysis in a quasi-geostrophic atmosphere. If it is
+    stopped, the same command goes on. All of it is synthetic.
     """
 
-    world: Annotated[Literal["speedy"], Positional]
-    """What to run."""
+    world: Annotated[Literal["speedy", "losda"], Positional]
+    """What to make: a nature run, or pairs for `isopleth train losda`."""
+
+    recipe: Annotated[Literal["qg3", "smoke"] | None, Positional, arg(help_behavior_hint="")] = (
+        None
+    )
+    """For losda, qg3 (default): the world that methods are compared in; smoke: a tiny one, to try
+    it out."""
 
     years: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """Length in calendar years (this or --days)."""
@@ -53,19 +62,34 @@ class Prepare:
     seed: Annotated[int, arg(metavar="N")] = 0
     """Seed of the initial state's perturbation: another seed is an independent run."""
 
-    out: Annotated[Path, arg(metavar="STORE.zarr")] = Path("nature.zarr")
-    """Store to write; the model's own state lies beside it as STORE.run."""
+    pairs: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """For losda: pairs to learn from, rounded up to whole cycles (default: 20,000)."""
+
+    out: Annotated[Path | None, arg(metavar="STORE.zarr|DIR", help_behavior_hint="")] = None
+    """Store to write, the model's own state lies beside it as STORE.run (default: nature.zarr);
+    for losda the folder (default: losda_pairs)."""
 
     python: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Python interpreter that has jcm (default: the one that runs this)."""
 
 
 def prepare(asked: Prepare) -> None:
-    """Run the model to its end; the last line names the store.
+    """Run the model, or make the pairs, to the end; the last line names what was made.
 
     Raises:
         IsoplethError: If something given cannot be used, or the model stops.
     """
+    if asked.world == "losda":
+        from isopleth.cli.prepare_losda import prepare_pairs
+
+        return prepare_pairs(asked.recipe, asked.pairs, asked.out)
+    if asked.recipe is not None or asked.pairs is not None:
+        option = "--pairs" if asked.recipe is None else asked.recipe
+        raise InputError(f"{option} is for losda: leave it out, or prepare that.")
+    return _nature_run(asked, asked.out or Path("nature.zarr"))
+
+
+def _nature_run(asked: Prepare, out: Path) -> None:
     from isopleth.data import speedy
 
     run = speedy.NatureRun(
@@ -79,7 +103,7 @@ def prepare(asked: Prepare) -> None:
     with _Screen(run) as screen:
         screen.say(
             f"{run.intervals:,} states of {run.days:,} days after {run.spinup} days of spin-up; "
-            f"up to {speedy.remaining_bytes(run, asked.out) / 1e9:.2f} GB to be written"
+            f"up to {speedy.remaining_bytes(run, out) / 1e9:.2f} GB to be written"
         )
         if run.spinup < speedy.CALM_DAYS:
             screen.say(
@@ -88,12 +112,12 @@ def prepare(asked: Prepare) -> None:
             )
         store = speedy.make(
             run,
-            asked.out,
+            out,
             interpreter=interpreter,
             listener=speedy.Listener(says=screen.say, moves=screen.move),
         )
-    size = sum(p.stat().st_size for p in asked.out.rglob("*") if p.is_file()) / 1e9
-    print(f"nature run (synthetic): {asked.out}, {len(store):,} states, {size:.2f} GB", flush=True)
+    size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / 1e9
+    print(f"nature run (synthetic): {out}, {len(store):,} states, {size:.2f} GB", flush=True)
 
 
 class _Screen:

@@ -12,10 +12,11 @@ from rich.table import Table
 
 from isopleth.cli.arguments import Train
 from isopleth.cli.screen import Screen, show
+from isopleth.cli.train_losda import PRIORS, train_losda
 from isopleth.core.errors import InputError
 from isopleth.data import load_climatology
 from isopleth.studies import device_description, git_commit, sha256_of
-from isopleth.systems import forecast, reconmost
+from isopleth.systems import forecast, losda, reconmost
 from isopleth.systems.reconmost import GateTable, Learning, PaperRecipe, Recipe
 from isopleth.systems.reconmost import paper_training as published
 from isopleth.systems.reconmost.paper_fields import MonthlyFields
@@ -37,6 +38,12 @@ EMULATORS: dict[str, forecast.Recipe] = {
 }
 """The same for the networks of a forecast."""
 
+_SYSTEMS: dict[str, dict[str, Any]] = {
+    "reconmost": RECIPES,
+    "forecast": EMULATORS,
+    "losda": PRIORS,
+}
+
 
 def train(asked: Train) -> None:
     """Train, judge and keep; the last line names the card, or says how to go on.
@@ -47,7 +54,7 @@ def train(asked: Train) -> None:
     """
     if asked.hours is not None and not asked.hours > 0.0:
         raise InputError(f"--hours {asked.hours:g} is not possible: give a time above 0.")
-    known: dict[str, Any] = RECIPES if asked.system == "reconmost" else EMULATORS
+    known = _SYSTEMS[asked.system]
     name: Any = asked.recipe or next(iter(known))
     if name not in known:
         raise InputError(f"{asked.system} has no recipe {name}: choose from {', '.join(known)}.")
@@ -60,6 +67,11 @@ def train(asked: Train) -> None:
             f"the recipe {asked.recipe} makes its own states and reads no --files: leave them "
             "out, or train the recipe paper."
         )
+    if isinstance(recipe, losda.Recipe):
+        return train_losda(asked, recipe, sitting)
+    if asked.pairs is not None or asked.earlier:
+        option = "--earlier" if asked.pairs is None else "--pairs"
+        raise InputError(f"{option} is for losda: leave it out, or train that.")
     if isinstance(recipe, forecast.Recipe):
         return _emulator(asked, recipe, sitting)
     return _from_climatology(asked, recipe, sitting)

@@ -174,6 +174,15 @@ QUANTITIES: tuple[Quantity, ...] = (
     _wind("eastward_wind", "eastward_wind", "eastward wind", "u", "ua", "uwnd"),
     _wind("northward_wind", "northward_wind", "northward wind", "v", "va", "vwnd"),
     Quantity(
+        "streamfunction",
+        "atmosphere_horizontal_streamfunction",
+        "streamfunction",
+        "m2 s-1",
+        {"m2/s": (1.0, 0.0), "km2s-1": (1e6, 0.0), "1e6m2s-1": (1e6, 0.0)},
+        aliases=("psi", "strf", "stream", "stream_function"),
+        colours="balance",
+    ),
+    Quantity(
         "specific_humidity",
         "specific_humidity",
         "specific humidity",

@@ -57,6 +57,8 @@ class FixedPoint:
         strength: lambda, 0 or more: 0 = the prior is not asked.
         amplitude: a, factor of the prior's standard deviation around q.
         iterations: Calls of the prior, at least 1.
+        inner: Most conjugate gradients of one linearisation of a nonlinear case.
+        tolerance: Of the gradient, relative to the first, that ends them.
 
     Raises:
         InputError: If a setting is out of range.
@@ -68,10 +70,12 @@ class FixedPoint:
     strength: float = 1.0
     amplitude: float = 1.0
     iterations: int = 5
+    inner: int = 100
+    tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name in ("sigma", "amplitude", "iterations"):
+        for name in ("sigma", "amplitude", "iterations", "inner", "tolerance"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}: give a positive number.")
         if not 0.0 <= self.strength < math.inf:

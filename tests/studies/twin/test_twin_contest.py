@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from isopleth.core.errors import InputError, IntegrityError
-from isopleth.studies.twin import RECIPES, TwinWorld
+from isopleth.studies.twin import RECIPES, NetworkRecipe, TwinWorld
 from isopleth.studies.twin.contest import Contest, Outcome
+from isopleth.studies.twin.oneshot import Background, FullCovariance, Local
+from isopleth.studies.twin.pairs import write_pairs
 from isopleth.studies.twin.statistics import Statistics
 from isopleth.studies.twin.table import rows_of
+from isopleth.studies.twin.variations import Met, Variations
 
 SMOKE = RECIPES["smoke"]
 
@@ -95,3 +98,61 @@ def test_unknown_words_are_refused(world: TwinWorld, folder: Path) -> None:
     contest = Contest(Statistics(world), folder / "smoke", lambda _: None)
     with pytest.raises(InputError, match="'5 % points' is neither a task"):
         list(contest.outcomes(networks=("5 % points",)))
+
+
+def test_pairs_go_on_where_they_stopped(world: TwinWorld, tmp_path: Path) -> None:
+    whole = write_pairs(world, "train", 3, tmp_path / "whole")
+
+    def interrupt(fraction: float) -> None:
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_pairs(world, "train", 3, tmp_path / "parts", every=1, progress=interrupt)
+    assert not (tmp_path / "parts").exists()
+    parts = write_pairs(world, "train", 3, tmp_path / "parts", every=1)
+    for name in ("truth.npy", "known.npy"):
+        assert np.array_equal(np.load(whole / name), np.load(parts / name))
+    with pytest.raises(IntegrityError, match="remove it or name another"):
+        write_pairs(world, "train", 4, whole)
+
+
+def test_pairs_are_like_the_backgrounds_of_the_cases(world: TwinWorld, tmp_path: Path) -> None:
+    folder = write_pairs(world, "validation", 2, tmp_path / "pairs")
+    truth, known = (np.load(folder / f"{name}.npy") for name in ("truth", "known"))
+    assert truth.shape == (2 * SMOKE.validation, 3, 32, 64)
+    assert known.shape == (2 * SMOKE.validation, 6, 32, 64)
+    error = float(np.square(truth - known[:, :3], dtype=np.float32).mean())
+    assert 0.3 < error / float(world.errors.variance.mean()) < 3.0
+    assert (np.square(known[:, 3:], dtype=np.float32).mean((1, 2, 3)) > 0.3 * error).all()
+
+
+@pytest.mark.parametrize(("kind", "cycles"), [("test", 1), ("train", 0)])
+def test_pairs_that_cannot_be(world: TwinWorld, tmp_path: Path, kind: str, cycles: int) -> None:
+    with pytest.raises(InputError, match="make no pairs"):
+        write_pairs(world, kind, cycles, tmp_path / "pairs")
+
+
+def test_a_method_meets_other_networks_as_it_was_tuned(
+    world: TwinWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = [NetworkRecipe(name=f"{p:g} %", percent=p, columns=True) for p in (5.0, 10.0)]
+    networks.append(NetworkRecipe(name="speed", percent=5.0, quantity="speed"))
+
+    def met() -> list[Met]:
+        study = Variations(
+            Statistics(world), "code", tmp_path, trials=2, networks=networks, days=(2,)
+        )
+        return list(study([Background(), FullCovariance(), Local()]))
+
+    found = met()
+    assert [m.network for m in found] == 3 * [n.name for n in networks]
+    assert [m.trials for m in found] == [1] * 3 + [2] * 6
+    error = {(m.method, m.network): m.scores["square_error"].mean() for m in found}
+    assert error["LETKF", "10 %"] < error["LETKF", "5 %"] < error["background", "5 %"]
+    assert len({str(m.settings) for m in found if m.method == "3D-Var"}) == 1
+    assert "crps" in found[-1].scores
+    monkeypatch.setattr(Variations, "_met", None)
+    assert [m.scores["square_error"].sum() for m in met()] == [
+        m.scores["square_error"].sum() for m in found
+    ]

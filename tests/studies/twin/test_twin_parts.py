@@ -20,7 +20,7 @@ from isopleth.studies.twin import (
     Network,
     NetworkRecipe,
     TwinRecipe,
-    oneshot,
+    localised,
     square_error,
 )
 from isopleth.studies.twin.oneshot import Hybrid
@@ -165,7 +165,7 @@ def test_a_hybrid_of_the_whole_ensemble_alone_is_the_etkf(
     exact = ETKF()(members, [seen]).mean(0)
     tapered = hybrid(stats, members, seen, share=1.0, radius=3000.0)
     assert not torch.allclose(tapered, exact, atol=1e-2)
-    monkeypatch.setattr(oneshot, "GaspariCohn", lambda: np.ones_like)
+    monkeypatch.setattr(localised, "GaspariCohn", lambda: np.ones_like)
     assert torch.allclose(hybrid(stats, members, seen, share=1.0), exact, atol=1e-4)
 
 

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from isopleth.core.grid import Grid
+from isopleth.core.sphere import Sphere
 from isopleth.dynamics.gridded import GriddedWorld
 from isopleth.dynamics.quasigeostrophic import QuasiGeostrophic
 from isopleth.inference.variational import SampleCovariance
+from isopleth.studies.twin.frozen import Space
 
 __all__ = ["Climate", "area", "square_error"]
 
@@ -48,6 +50,16 @@ class Climate:
         open_ = np.ones((3, *grid.shape), dtype=np.bool_)
         return Grid(grid.latitude, grid.longitude, np.arange(3.0), open_)
 
+    @property
+    def sphere(self) -> Sphere:
+        """Harmonics and areas of the grid."""
+        return self.world.sphere
+
+    @property
+    def channels(self) -> int:
+        """The three levels."""
+        return 3
+
     def dynamics(self, hours: float) -> GriddedWorld:
         """The perfect model, with a step of so many hours."""
         return GriddedWorld(self.world, self.mean, self.sd, seconds=3600.0 * hours)
@@ -76,12 +88,12 @@ def root_of(C: Tensor) -> Tensor:
     return (V[:, kept] * values[kept].sqrt()).T.flip(0).float()
 
 
-def area(climate: Climate) -> Tensor:
-    """Share of the sphere of every row, over the number of columns and levels, shape (nlat, 1)."""
-    weights = climate.world.sphere.weights[:, None]
-    return weights / weights.sum() / (3 * climate.world.sphere.grid.nlon)
+def area(climate: Space) -> Tensor:
+    """Share of the sphere of every row, over the number of columns and channels, (nlat, 1)."""
+    weights = climate.sphere.weights[:, None]
+    return weights / weights.sum() / (climate.channels * climate.sphere.grid.nlon)
 
 
-def square_error(climate: Climate, x: Tensor, truth: Tensor) -> Tensor:
-    """Area mean over all levels of `(x - truth)^2`, shape of the leading axes; 1 = climate."""
+def square_error(climate: Space, x: Tensor, truth: Tensor) -> Tensor:
+    """Area mean over all channels of `(x - truth)^2`, shape of the leading axes; 1 = climate."""
     return ((x - truth).square() * area(climate)).sum((-3, -2, -1))

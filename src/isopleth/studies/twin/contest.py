@@ -35,7 +35,7 @@ from isopleth.studies.twin.oneshot import ONE_SHOT
 from isopleth.studies.twin.recipe import NetworkRecipe, TwinRecipe
 from isopleth.studies.twin.statistics import Seen, Statistics
 from isopleth.studies.twin.window import WINDOW
-from isopleth.studies.twin.world import Cases
+from isopleth.studies.twin.world import Cases, TwinWorld
 
 __all__ = ["TASKS", "Contest", "Outcome"]
 
@@ -109,9 +109,13 @@ class Contest:
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
+    def _world(self) -> TwinWorld:
+        return self._stats.quasigeostrophic
+
+    @property
     def recipe(self) -> TwinRecipe:
         """Every number."""
-        return self._stats.world.recipe
+        return self._world.recipe
 
     @staticmethod
     def check(recipe: TwinRecipe, tasks: tuple[str, ...], networks: tuple[str, ...]) -> str:
@@ -148,15 +152,15 @@ class Contest:
                 yield from self._task(task, known[name])
 
     def _task(self, task: str, recipe: NetworkRecipe) -> Iterator[Outcome]:
-        network = self._stats.world.network(recipe)
+        network = self._world.network(recipe)
         if task == "cycling":
             yield from self._cycling(network)
             return
         window = task == "window"
-        validation = self._stats.world.cases("validation")
+        validation = self._world.cases("validation")
         whole = _finite(validation.truth)
         validation = validation.chosen(whole[:: _WINDOW_SHARE if window else 1])
-        test = self._stats.world.cases("test")
+        test = self._world.cases("test")
         pair = [
             (
                 cases,
@@ -172,7 +176,7 @@ class Contest:
             def errors(method: Any, which: int, pair: list[Any] = pair) -> Tensor:
                 cases, seen, truth = pair[which]
                 found = method(self._stats, cases, seen)
-                return square_error(self._stats.world.climate, found, truth)
+                return square_error(self._world.climate, found, truth)
 
             yield self._played(task, network, kind, errors, test.trajectory)
 
@@ -182,10 +186,10 @@ class Contest:
         if all(self._path("cycling", network, kind).is_file() for kind in kinds):
             yield from (Outcome.read(self._path("cycling", network, kind)) for kind in kinds)
             return
-        end = self._stats.world.last("train")
+        end = self._world.last("train")
         times = self._truths(end.truth, TRAINING_TIMES)
         own = own_covariance(self._stats, network, times, end.background)
-        model = self._stats.world.climate.dynamics(self.recipe.cycling_hours)
+        model = self._world.climate.dynamics(self.recipe.cycling_hours)
         cycling = Cycling(self._stats, network, model, own)
         runs = [self._run("validation"), self._run("test")]
         discarded = [runs[0].times // 2, self._analyses(self.recipe.cycling_discarded)]
@@ -200,7 +204,7 @@ class Contest:
 
     def _run(self, kind: str) -> Run:
         recipe, test = self.recipe, kind == "test"
-        end = self._stats.world.last(kind)
+        end = self._world.last(kind)
         rows = torch.tensor(_finite(end.truth)[: recipe.tuning_trajectories])
         if test:  # so many of each seed
             rows = torch.arange(len(end.truth)).view(len(recipe.seeds), -1)[
@@ -214,7 +218,7 @@ class Contest:
 
     def _truths(self, z: Tensor, times: int) -> Iterator[Tensor]:
         """Anomalies at so many analyses, the start first."""
-        climate = self._stats.world.climate
+        climate = self._world.climate
         model = climate.dynamics(self.recipe.cycling_hours)
         yield climate.anomalies(z)
         x = climate.anomalies(z)
@@ -290,7 +294,7 @@ class Contest:
         )
 
     def _path(self, task: str, network: Network, kind: type[Any]) -> Path:
-        told = [self._stats.world.sha256, task, asdict(network.recipe), kind.name]
+        told = [self._world.sha256, task, asdict(network.recipe), kind.name]
         told += [asdict(self.recipe)]
         files = [Path(__file__).with_name(name) for name in _MADE_BY]
         told.append(code_digest(*files, Path(inspect.getfile(kind))))

@@ -230,7 +230,8 @@ def own_covariance(
         background: At the start.
     """
     states = list(truth)
-    climate, hours = stats.world.climate, stats.world.recipe.cycling_hours
+    world = stats.quasigeostrophic
+    climate, hours = world.climate, world.recipe.cycling_hours
     model = climate.dynamics(hours)
     B = stats.errors
     first = climate.coefficients(B.root)
@@ -279,7 +280,7 @@ def _updated(
 
 def _members(cycling: Cycling, run: Run, row: int) -> Tensor:
     """Draws of the background's error about the background."""
-    count = cycling.stats.world.recipe.cycling_members
+    count = cycling.stats.quasigeostrophic.recipe.cycling_members
     noise = draw(cycling.stats.errors, count, stream("ensemble", run.names[row]))
     return run.background[row] + noise.float()
 

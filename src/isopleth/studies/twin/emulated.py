@@ -44,7 +44,7 @@ class EmulatedFourD:
 
     def __call__(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
         """The network's forecast from the analysis at the window's start."""
-        climate, step = stats.world.climate, stats.model.step_seconds
+        climate, step = stats.quasigeostrophic.climate, stats.model.step_seconds
         network = EmulatedWorld(load_emulator(), climate.world)
         model = GriddedWorld(
             climate.world, climate.mean, climate.sd, seconds=step, dynamics=network

@@ -15,7 +15,7 @@ from isopleth.core.protocols import Operator
 from isopleth.dynamics.qg3_surface import load_surface
 from isopleth.inference.kalman import Located
 from isopleth.observe.composed import ComposedOperator
-from isopleth.observe.networks import Columns, Percent, RandomPoints, Singles
+from isopleth.observe.networks import Columns, Percent, RandomCells, RandomPoints, Singles
 from isopleth.observe.nonlinear import Derived, wind_speed
 from isopleth.observe.point import PointOperator
 from isopleth.observe.positions import Positions
@@ -66,7 +66,8 @@ class Network:
         grid, percent = self.climate.grid, Percent(self.recipe.percent)
         reads = Columns() if self.recipe.columns else Singles()
         if not self.recipe.stations:
-            return RandomPoints(percent, reads)(grid, draws)
+            kind = RandomCells if self.recipe.cells else RandomPoints
+            return kind(percent, reads)(grid, draws)
         groups, columns = reads.groups(grid), grid.shape[1] * grid.shape[2]
         count = percent.of(columns * len(groups))
         return LandStations(count=count, land=_inhabited(self.climate), reads=reads)(grid, draws)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from isopleth.core.protocols import Observed
-from isopleth.inference.interpolation.shapes import GaspariCohn
 from isopleth.inference.kalman import LETKF, PriorInflation
 from isopleth.inference.kalman.located import positions
 from isopleth.inference.variational import (
@@ -20,15 +17,13 @@ from isopleth.inference.variational import (
     GaussNewton,
     Increment,
     SampleCovariance,
-    SpectralCovariance,
     StaticOI,
     ThreeDVar,
 )
-from isopleth.inference.variational.readings import Readings
-from isopleth.inference.variational.tangent import along
 from isopleth.studies.tuning import Choice, Dimension, LogUniform, Uniform
+from isopleth.studies.twin.frozen import Cases
+from isopleth.studies.twin.localised import Localised, Part, Weighted, blended, tapers
 from isopleth.studies.twin.statistics import Seen, Statistics
-from isopleth.studies.twin.world import Cases
 
 __all__ = [
     "ONE_SHOT",
@@ -45,8 +40,6 @@ __all__ = [
 
 _RADIUS = LogUniform(1500.0, 12000.0)
 _AMPLITUDE = LogUniform(0.4, 2.5)
-_LOOPS = 4
-"""Linearisations of a nonlinear operator."""
 
 Space = Mapping[str, Dimension]
 
@@ -93,7 +86,7 @@ class Spectral:
 
     def __call__(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
         """The analysis."""
-        B = SpectralCovariance(stats.spectral, amplitude=self.amplitude, length=self.length)
+        B = stats.modelled(self.amplitude, self.length)
         method = ThreeDVar(Increment(B), GaussNewton(outer=1, inner=80, tolerance=1e-3))
         return method(cases.background, ByCase(seen[0])).state[:, None]
 
@@ -127,7 +120,7 @@ class Regressed:
     def __call__(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
         """The analysis."""
         estimate, B = stats.regression(self.ridge)
-        first = estimate(cases.background)
+        first = estimate(stats.known(cases))
         return optimal(B.scaled(self.amplitude), first, seen[0])[:, None]
 
 
@@ -142,9 +135,13 @@ class Local:
 
     def __call__(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
         """The mean of the members."""
+        return self.ensemble(stats, cases, seen).mean(0)[:, None]
+
+    def ensemble(self, stats: Statistics, cases: Cases, seen: Seen) -> Tensor:
+        """The members, (N, n, 3, nlat, nlon)."""
         method = PriorInflation(LETKF(geometry=stats.globe, radius=self.radius), self.factor)
-        rows = [method(m, list(o)).mean(0) for m, o in zip(cases.members, seen[0], strict=True)]
-        return torch.stack(rows)[:, None]
+        rows = [method(m, list(o)) for m, o in zip(cases.members, seen[0], strict=True)]
+        return torch.stack(rows, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,36 +189,24 @@ class Hybrid:
             centre: The first guess, shape `state`.
             stats: Bring the distances.
             static: `B_s`.
-            members: Whose deviations from their mean make P, (N, 3, nlat, nlon).
+            members: Whose deviations from their mean make P, (N, channel, nlat, nlon).
             seen: Of the case.
         """
-        read = Readings(seen, members)
-        X = members - members.mean(0)
-        scale = self.share * self.amplitude**2 / (len(members) - 1)
-        near, among = self._tapers(stats, seen)
-        H, y, R = read.case(0), read.values[0].double(), 1.0 / read.precision[0].double()
-        at = centre
-        for _ in range(1 if read.linear else _LOOPS):
-            push = H if read.linear else partial(_tangent, H, at)
-            Y = push(X).double()
-            crossed = static.cross(push, members)
-            system = (1.0 - self.share) * crossed.HBH.double() + scale * among * (Y.T @ Y)
-            factor = torch.linalg.cholesky(system + torch.diag(R))
-            d = y - H(at[None])[0].double() + push((at - centre)[None])[0].double()
-            z = torch.cholesky_solve(d[:, None], factor)[:, 0]
-            local = near @ (Y * z).T  # (columns, N)
-            step = torch.einsum("nlc,cn->lc", X.double().flatten(2), local).reshape(X.shape[1:])
-            static_step = crossed.increment(z[None])[0].double()
-            at = centre + ((1.0 - self.share) * static_step + scale * step).to(centre)
-        return at
+        return self.with_static(centre, stats, Weighted(static, 1.0 - self.share), members, seen)
 
-    def _tapers(self, stats: Statistics, seen: list[Observed]) -> tuple[Tensor, Tensor]:
-        """The taper between the grid's columns and the observations, and among the observations."""
-        diameter, taper = 2.0 * stats.globe.chordal_radius, GaspariCohn()
-        reach = diameter * math.sin(min(self.radius / diameter, 0.5 * math.pi))
-        chords = stats.chords(positions(seen))
-        near, among = (torch.from_numpy(taper((d / reach).numpy())) for d in chords)
-        return near, among
+    def with_static(
+        self,
+        centre: Tensor,
+        stats: Statistics,
+        static: Part,
+        members: Tensor,
+        seen: list[Observed],
+    ) -> Tensor:
+        """The same with any static part, which has its weight already."""
+        X = (members - members.mean(0)).double()
+        scale = self.share * self.amplitude**2 / (len(members) - 1)
+        taper = tapers(stats.globe, positions(seen), self.radius)
+        return blended(centre, [static, Localised(X, scale, taper)], seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,10 +217,6 @@ class HybridAroundBackground(Hybrid):
 
     def _centre(self, cases: Cases, row: int) -> Tensor:
         return cases.background[row]
-
-
-def _tangent(H: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tensor:
-    return along(H, at.expand_as(rows), rows)
 
 
 ONE_SHOT = (

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,10 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from isopleth.core.errors import InputError, IntegrityError
 from isopleth.studies.results import replacing
-from isopleth.studies.twin.background import BackgroundCycle, Moment
-from isopleth.studies.twin.world import TwinWorld
+from isopleth.studies.twin.background import BackgroundCycle, CycleCovariance, Moment
 
-__all__ = ["write_pairs"]
+__all__ = ["CycledWorld", "write_pairs"]
 
 _NAMES = ("truth", "known")
 _STATE, _FACTS = "state.safetensors", "facts.json"
@@ -27,9 +27,32 @@ _APART = {"train": 0, "validation": 1_000_000}
 Progress = Callable[[float], None]
 
 
+class CycledWorld(Protocol):
+    """A frozen world whose cycle can go on."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its file."""
+        ...
+
+    @property
+    def cycle(self) -> BackgroundCycle:
+        """That made its backgrounds."""
+        ...
+
+    @property
+    def assumed(self) -> CycleCovariance:
+        """What the analyses of the cycle take for the covariance of background errors."""
+        ...
+
+    def last(self, kind: str) -> Moment:
+        """Where the trajectories of a kind end."""
+        ...
+
+
 @torch.no_grad()
 def write_pairs(
-    world: TwinWorld,
+    world: CycledWorld,
     kind: str,
     cycles: int,
     folder: Path,
@@ -75,12 +98,12 @@ def write_pairs(
     now = _start(world, kind, partial)
     first = world.last(kind).number + _APART[kind]
     arrays = _opened(partial, cycles, now)
-    cycle, B = BackgroundCycle(world.recipe, world.climate), world.assumed
+    cycle, B = world.cycle, world.assumed
     while (done := now.number - first) < cycles:
         for moment in cycle.run(B, now, min(every, cycles - done)):
             now = moment
             if now.number - first < cycles:
-                _keep(world, arrays, now, now.number - first)
+                _keep(cycle, arrays, now, now.number - first)
                 if progress is not None:
                     progress((now.number - first + 1) / cycles)
         for array in arrays:
@@ -100,7 +123,7 @@ def _check(folder: Path, facts: dict[str, object]) -> None:
         )
 
 
-def _start(world: TwinWorld, kind: str, folder: Path) -> Moment:
+def _start(world: CycledWorld, kind: str, folder: Path) -> Moment:
     path, last = folder / _STATE, world.last(kind)
     if not path.is_file():
         return replace(last, number=last.number + _APART[kind])
@@ -126,8 +149,10 @@ def _opened(folder: Path, cycles: int, now: Moment) -> tuple[np.memmap, np.memma
     )
 
 
-def _keep(world: TwinWorld, arrays: tuple[np.memmap, np.memmap], now: Moment, number: int) -> None:
+def _keep(
+    cycle: BackgroundCycle, arrays: tuple[np.memmap, np.memmap], now: Moment, number: int
+) -> None:
     rows = slice(number * len(now.background), (number + 1) * len(now.background))
     known = torch.cat([now.background, now.background - now.older], 1)
-    for array, values in zip(arrays, (world.climate.anomalies(now.truth), known), strict=True):
+    for array, values in zip(arrays, (cycle.flow.anomalies(now.truth), known), strict=True):
         array[rows] = values.numpy().astype(np.float16)

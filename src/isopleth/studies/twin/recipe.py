@@ -11,8 +11,12 @@ from isopleth.dynamics.qg3_recipe import T21, QG3Recipe
 __all__ = ["RECIPES", "NetworkRecipe", "Quantity", "TwinRecipe", "full", "smoke"]
 
 
-Quantity = Literal["streamfunction", "wind", "speed"]
-"""What an instrument reads: the streamfunction, both components of the wind, or its speed."""
+Quantity = Literal["streamfunction", "wind", "speed", "state", "log humidity", "surface"]
+"""What an instrument reads: the streamfunction, both components of the wind, or its speed.
+
+In the moist atmosphere of SPEEDY there is no streamfunction; there is every variable, the
+logarithm of humidity, or what a station at the ground reads.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,7 @@ class NetworkRecipe:
             level, of the nlat nlon columns where it reads all.
         quantity: What is read.
         columns: Whether a point reads all levels.
+        cells: Whether points are centres of different cells; else they lie anywhere.
         stations: Whether the points crowd on land, around towns; else they are uniform by area.
         error: Standard deviation of the error over the climate's of the quantity at the level,
             known to all.
@@ -37,6 +42,7 @@ class NetworkRecipe:
     percent: float
     quantity: Quantity = "streamfunction"
     columns: bool = False
+    cells: bool = False
     stations: bool = False
     error: float = 0.1
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,13 +18,19 @@ from isopleth.core.errors import IntegrityError
 from isopleth.dynamics.nature import load_world, nature_run, spun_up
 from isopleth.dynamics.quasigeostrophic import QuasiGeostrophic
 from isopleth.dynamics.rollout import final, rollout
-from isopleth.inference.variational import SampleCovariance
+from isopleth.inference.variational import (
+    SampleCovariance,
+    SpectralCovariance,
+    SpectralFit,
+    SpectralStatistics,
+)
 from isopleth.observe.nonlinear import speed
 from isopleth.priors.eof import leading_modes
 from isopleth.studies.provenance import code_digest
 from isopleth.studies.results import replacing
-from isopleth.studies.twin.background import BackgroundCycle, Moment, batched
+from isopleth.studies.twin.background import BackgroundCycle, Moment, PerfectModel, batched
 from isopleth.studies.twin.climate import Climate
+from isopleth.studies.twin.frozen import Cases, Linear
 from isopleth.studies.twin.network import Network, stream
 from isopleth.studies.twin.recipe import NetworkRecipe, TwinRecipe
 
@@ -37,6 +44,11 @@ _LAGGED_MODES = 1400
 _SAMPLES = 1500
 """Background errors kept for the spectral statistics."""
 
+_TRUNCATION = 20
+"""Of the spectral statistics: a degree less than the world's, so that rows resolve it."""
+
+_WITHHELD = NetworkRecipe(name="withheld", percent=10.0)
+
 _SOURCE = Path(isopleth.__file__).parent
 _CODE = (
     *(f"studies/twin/{name}.py" for name in ("world", "background", "climate", "network")),
@@ -47,41 +59,6 @@ _CODE = (
 """What decides a world besides its recipe."""
 
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Cases:
-    """Cases of the validation, or of all seeds of the test.
-
-    Attributes:
-        truth: Anomalies at the times of a window, shape (n, time, 3, nlat, nlon).
-        background: At its start, (n, 3, nlat, nlon).
-        older: The forecast for its start that was made one cycle earlier, (n, 3, nlat, nlon).
-        members: At its start, (n, N, 3, nlat, nlon).
-        trajectory: Of every case, which bootstrap blocks follow, shape (n,).
-        names: What seeds the draws of each case.
-    """
-
-    truth: Tensor
-    background: Tensor
-    older: Tensor
-    members: Tensor
-    trajectory: Tensor
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.background)
-
-    def chosen(self, rows: list[int]) -> Cases:
-        """Some of them."""
-        return Cases(
-            truth=self.truth[rows],
-            background=self.background[rows],
-            older=self.older[rows],
-            members=self.members[rows],
-            trajectory=self.trajectory[rows],
-            names=tuple(self.names[row] for row in rows),
-        )
 
 
 class TwinWorld:
@@ -149,7 +126,28 @@ class TwinWorld:
         """Joint covariance of the errors of forecasts at the times of a window."""
         return SampleCovariance(self.climate.fields(self._tensors["lagged"]))
 
-    def regression(self, ridge: float) -> tuple[Callable[[Tensor], Tensor], SampleCovariance]:
+    @property
+    def withheld(self) -> NetworkRecipe:
+        """What is not assimilated, to score analyses with."""
+        return _WITHHELD
+
+    @cached_property
+    def spectral(self) -> SpectralStatistics:
+        """Vertical EOFs, horizontal spectra and a deviation by row and level."""
+        grid = self.climate.grid
+        fit = SpectralFit(groups=((0, 1, 2),), truncation=_TRUNCATION)
+        return fit(self.sample, grid.latitude, grid.longitude)
+
+    def modelled(self, amplitude: float, length: float) -> SpectralCovariance:
+        """Of background errors: vertical EOFs x isotropic spectra x deviation."""
+        return SpectralCovariance(self.spectral, amplitude=amplitude, length=length)
+
+    @cached_property
+    def cycle(self) -> BackgroundCycle:
+        """The cycle that makes the backgrounds, to go on with."""
+        return _cycle(self.recipe, self.climate)
+
+    def regression(self, ridge: float) -> Linear:
         """The best linear estimate of the truth from a background, and its error's covariance.
 
             x = x_b + W (x_b - m_b),   W = C_eb (C_bb + ridge C_ee)^-1
@@ -178,6 +176,9 @@ class TwinWorld:
         dates = self._tensors[f"{kind}.date"].tolist()
         keys = tuple(f"{t}/{d}" for t, d in zip(trajectory.tolist(), dates, strict=True))
         return Cases(**parts, trajectory=trajectory, names=keys)
+
+    def later(self, cases: Cases, days: Sequence[int]) -> None:
+        """The model is perfect: what it makes of the truth."""
 
     def network(self, recipe: NetworkRecipe) -> Network:
         """Observations of this world's truths."""
@@ -226,7 +227,7 @@ def _made(recipe: TwinRecipe, progress: Progress) -> dict[str, Tensor]:
     progress(0.5)
     numbers = range(start.number, start.number + recipe.cycles)
     dates = tuple(numbers[-1 - k * recipe.cycles // recipe.dates] for k in range(recipe.dates))
-    for moment in BackgroundCycle(recipe, climate).run(B, start, recipe.cycles, dates):
+    for moment in _cycle(recipe, climate).run(B, start, recipe.cycles, dates):
         book.enter(moment)
         progress(0.5 + 0.5 * (moment.number - start.number) / recipe.cycles)
     made = book.closed() | {
@@ -250,6 +251,10 @@ def _starts(recipe: TwinRecipe, world: QuasiGeostrophic) -> Tensor:
     return batched(lambda z: final(world.step, z, steps), torch.cat(parts))
 
 
+def _cycle(recipe: TwinRecipe, climate: Climate) -> BackgroundCycle:
+    return BackgroundCycle(recipe, PerfectModel(climate, recipe.cycle_hours))
+
+
 def _first_backgrounds(climate: Climate, truth: Tensor, clim: Tensor) -> Tensor:
     noise = torch.randn(len(truth), len(clim), generator=stream("first"))
     size = (_START**2 * clim.diagonal()).clamp_min(0.0).sqrt()
@@ -266,7 +271,7 @@ def _burnt_in(
     C = _START**2 * clim
     for length in recipe.burn_in:
         errors, start = [], last
-        for moment in BackgroundCycle(recipe, climate).run(climate.covariance(C), start, length):
+        for moment in _cycle(recipe, climate).run(climate.covariance(C), start, length):
             last = moment
             if moment.number - start.number >= length // 2:
                 error = climate.anomalies(moment.truth) - moment.background

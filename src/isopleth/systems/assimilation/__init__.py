@@ -1,7 +1,7 @@
 """Assimilation of a table of observations into a background on any latitude-longitude grid.
 
 `inputs` brings background and ensemble to one state, `sample` and `statistics` say what a static
-covariance is made of, `screening` which reports can be used and why the others cannot, `methods`
+covariance is made of, `isopleth.inference.screening` which reports can be used, `methods`
 makes the analysis (3D-Var, hybrid EnVar, LETKF, ETKF, EnKF), `tuning` chooses the localisation,
 `diagnostics` judges it, `system` puts them together. Without an ensemble or forecasts the error
 statistics are stated ones (`recipe.STATED`): guesses, printed with every analysis.
@@ -18,9 +18,11 @@ from __future__ import annotations
 from isopleth.systems.assimilation import demo
 from isopleth.systems.assimilation.inputs import Inputs, chosen_time, combined
 from isopleth.systems.assimilation.methods import (
+    Analysed,
     Hybrid,
     LocalEnsemble,
     Method,
+    Posed,
     Static,
     WholeEnsemble,
 )
@@ -31,6 +33,7 @@ from isopleth.systems.assimilation.tuning import Choice
 
 __all__ = [
     "STATED",
+    "Analysed",
     "Assimilation",
     "Case",
     "Choice",
@@ -39,6 +42,7 @@ __all__ = [
     "LocalEnsemble",
     "Method",
     "Outcome",
+    "Posed",
     "Recipe",
     "Sample",
     "Stated",

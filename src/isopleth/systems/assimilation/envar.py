@@ -13,9 +13,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from isopleth.core.grid import EARTH_RADIUS, Grid
+from isopleth.inference.screening import Readable
 from isopleth.systems.assimilation.covariance import Kernels, columns_of, nodes_near, unit_vectors
 from isopleth.systems.assimilation.exact import kernel_matrix, reading_matrix
-from isopleth.systems.assimilation.screening import Readable
 from isopleth.systems.assimilation.solving import Pointwise
 
 __all__ = ["EnsembleSeen", "MixedSeen", "localisation"]

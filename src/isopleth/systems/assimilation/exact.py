@@ -10,8 +10,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from isopleth.inference.screening import Readable
 from isopleth.systems.assimilation.covariance import KernelCovariance, Kernels
-from isopleth.systems.assimilation.screening import Readable
 
 __all__ = ["KernelSeen", "kernel_matrix", "reading_matrix"]
 

@@ -21,9 +21,9 @@ from isopleth.inference.kalman import (
     PriorInflation,
     Sphere,
 )
+from isopleth.inference.screening import Readable
 from isopleth.systems.assimilation.envar import EnsembleSeen, MixedSeen
 from isopleth.systems.assimilation.recipe import Recipe
-from isopleth.systems.assimilation.screening import Readable
 from isopleth.systems.assimilation.solving import Pointwise, analysis_deviation, solve
 from isopleth.systems.assimilation.statistics import Statistics
 

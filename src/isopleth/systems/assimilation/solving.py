@@ -20,8 +20,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from isopleth.core.grid import Grid
+from isopleth.inference.screening import Readable
 from isopleth.systems.assimilation.covariance import columns_of, unit_vectors
-from isopleth.systems.assimilation.screening import Readable
 
 __all__ = ["Pointwise", "Seen", "Solved", "analysis_deviation", "solve"]
 

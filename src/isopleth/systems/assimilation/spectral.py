@@ -13,10 +13,10 @@ from torch import Tensor
 
 from isopleth.core.channels import Channels
 from isopleth.core.grid import EARTH_RADIUS, Grid
+from isopleth.inference.screening import Readable
 from isopleth.inference.variational import SpectralCovariance, SpectralFit, SpectralStatistics
 from isopleth.systems.assimilation.covariance import columns_of, unit_vectors
 from isopleth.systems.assimilation.recipe import Recipe, of_quantity
-from isopleth.systems.assimilation.screening import Readable
 
 __all__ = ["Spectral", "SpectralSeen", "fitted", "truncation_for"]
 

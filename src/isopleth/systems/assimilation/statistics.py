@@ -14,11 +14,11 @@ from isopleth.core.channels import Channels
 from isopleth.core.errors import InputError
 from isopleth.core.grid import EARTH_RADIUS
 from isopleth.core.quantities import Quantity
+from isopleth.inference.screening import Readable
 from isopleth.systems.assimilation.covariance import KernelCovariance
 from isopleth.systems.assimilation.exact import KernelSeen
 from isopleth.systems.assimilation.recipe import STATED, Recipe, of_quantity
 from isopleth.systems.assimilation.sample import Sample
-from isopleth.systems.assimilation.screening import Readable
 from isopleth.systems.assimilation.solving import Pointwise
 from isopleth.systems.assimilation.spectral import fitted, truncation_for
 

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 import xarray as xr
 from torch import Tensor
 
 from isopleth import __version__
+from isopleth.core.analysis_fields import COORDINATES, named_fields
 from isopleth.core.channels import Channels
 from isopleth.core.errors import InputError
 from isopleth.data.station_reports import Reports
+from isopleth.inference.screening import Readable, Screening, located
 from isopleth.systems.assimilation.diagnostics import (
     Departures,
     desroziers,
@@ -27,13 +28,6 @@ from isopleth.systems.assimilation.diagnostics import (
 from isopleth.systems.assimilation.inputs import Inputs
 from isopleth.systems.assimilation.methods import Analysed, Method, Posed
 from isopleth.systems.assimilation.recipe import Recipe, standard
-from isopleth.systems.assimilation.screening import (
-    Readable,
-    located,
-    nearest_in_time,
-    within_reach,
-    without_gross,
-)
 from isopleth.systems.assimilation.statistics import Statistics, of_sample, stated
 from isopleth.systems.assimilation.tuning import Choice, choose_radius, radii_for
 
@@ -229,8 +223,8 @@ class Assimilation:
             for name in table:
                 if not self.method.needs_statistics:
                     raise InputError(
-                        f"the {words} of {name!r} is of no use to this method, whose errors are "
-                        "the members': leave it out, or use --method 3dvar."
+                        f"the {words} of {name!r} is of no use to this method, which takes its "
+                        "errors from elsewhere: leave it out, or use --method 3dvar."
                     )
                 if not any(quantity.goes_by(name) for quantity in channels.quantities):
                     known = ", ".join(quantity.name for quantity in channels.quantities)
@@ -240,21 +234,14 @@ class Assimilation:
                     )
 
     def _screened(self, posed: Posed, inputs: Inputs, reports: Reports) -> Reports:
-        found = reports.matched(inputs.channels.quantities)
-        found = within_reach(found, inputs.channels)
-        found = nearest_in_time(found, inputs.time, self.recipe.window_hours)
-        if found.usable.any():
-            read = located(found, inputs.channels)
-            spread = self.method.at(posed, read).numpy()
-            found = without_gross(found, read, inputs.background, spread, self.recipe.gross)
-        if not found.usable.any():
-            reasons, counts = np.unique(found.reason.astype(str), return_counts=True)
-            worst = int(counts.argmax())
-            raise InputError(
-                f"none of the {len(found):,} observations can be used; {counts[worst]:,} of them: "
-                f"{reasons[worst]}."
-            )
-        return found
+        screening = Screening(window_hours=self.recipe.window_hours, gross=self.recipe.gross)
+        return screening(
+            reports,
+            inputs.channels,
+            inputs.background,
+            inputs.time,
+            lambda read: self.method.at(posed, read).numpy(),
+        )
 
     def _departures(self, posed: Posed, read: Readable, mean: Tensor) -> Departures:
         return Departures(
@@ -285,14 +272,12 @@ class Assimilation:
             ),
         ):
             if x is not None:
-                data |= _named_fields(channels, x, suffix, words)
+                data |= named_fields(channels, x, suffix, words)
         if members and found.members is not None:
-            data |= _named_fields(
-                channels, found.members, "_members", "members of ", "realization"
-            )
+            data |= named_fields(channels, found.members, "_members", "members of ", "realization")
         data = {name: field.astype(np.float32) for name, field in data.items()}
         dataset = xr.Dataset(data, attrs=self._attrs(outcome))
-        for name, attrs in _COORDINATES.items():
+        for name, attrs in COORDINATES.items():
             dataset[name].attrs = attrs
         attrs = {"standard_name": "time", "axis": "T"}
         time = outcome.inputs.time
@@ -318,28 +303,6 @@ class Assimilation:
             "observations_rejected": len(outcome.reports) - used,
             "chi_square": outcome.analysed.chi_square,
         }
-
-
-_COORDINATES = {
-    "lat": {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"},
-    "lon": {"standard_name": "longitude", "units": "degrees_east", "axis": "X"},
-}
-
-
-def _named_fields(
-    channels: Channels, x: Tensor, suffix: str, words: str, lead: str | None = None
-) -> dict[str, xr.DataArray]:
-    found = {}
-    for quantity, field in channels.fields(torch.as_tensor(x), lead).items():
-        attrs = quantity.attrs
-        if suffix not in ("", "_background", "_members"):
-            attrs.pop("standard_name", None)
-        attrs["long_name"] = f"{words}{quantity.long_name}"
-        if suffix and quantity.units == "degC" and suffix != "_background":
-            attrs["units"] = "K" if suffix != "_members" else "degC"
-        found[f"{quantity.name}{suffix}"] = field.assign_attrs(attrs)
-        found[f"{quantity.name}{suffix}"].attrs = attrs
-    return found
 
 
 def _places(used: Reports, share: float, seed: int) -> npt.NDArray[np.bool_] | None:

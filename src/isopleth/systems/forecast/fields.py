@@ -18,16 +18,6 @@ __all__ = ["KINDS", "STREAMFUNCTION", "Kind", "Maps", "chosen_kind", "read_maps"
 
 Floats = npt.NDArray[np.float64]
 
-STREAMFUNCTION = Quantity(
-    "streamfunction",
-    "atmosphere_horizontal_streamfunction",
-    "streamfunction",
-    "m2 s-1",
-    {"m2/s": (1.0, 0.0), "km2s-1": (1e6, 0.0), "1e6m2s-1": (1e6, 0.0)},
-    aliases=("psi", "strf", "stream", "stream_function"),
-    colours="balance",
-)
-
 _WIDEST_GAP = 3.0
 """Ratio of two levels between which no third one is interpolated."""
 
@@ -38,6 +28,9 @@ def _known(name: str) -> Quantity:
     found = named_quantity(name)
     assert found is not None
     return found
+
+
+STREAMFUNCTION = _known("streamfunction")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from isopleth.core.errors import InputError
 from isopleth.core.sphere import Sphere
@@ -24,17 +23,17 @@ from isopleth.nets.unet import UNetConfig
 from isopleth.systems.forecast.recipe import STATIC, Recipe, Run
 from isopleth.training.checkpoint import read_counters
 from isopleth.training.fit import Validate, fit
+from isopleth.training.stepping import RolloutLoss, Segments
 
 __all__ = [
     "Climate",
     "Learning",
-    "RolloutLoss",
-    "Segments",
     "build",
     "climate",
     "keep",
     "load",
     "prepare",
+    "rollout_loss",
     "static_fields",
     "train",
 ]
@@ -72,67 +71,10 @@ def prepare(run: Run, folder: Path, *, progress: Callable[[float], None] | None 
     return partial.replace(path)
 
 
-class Segments:
-    """Stretches of a prepared run: batches are a function of their number.
-
-    Args:
-        path: What `prepare` returned.
-        batch: Stretches in a batch.
-        steps: Of 6 hours in a stretch; it has one state more.
-        seed: Of which stretches come.
-
-    Raises:
-        InputError: If the run is shorter than a stretch.
-    """
-
-    def __init__(self, path: Path, batch: int, steps: int = 1, seed: int = 0) -> None:
-        self.states: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-        self.batch, self.steps, self.seed = batch, steps, seed
-        if self.states.shape[1] <= steps:
-            raise InputError(
-                f"a run of {self.states.shape[1]} states has no stretch of {steps} steps: make "
-                "it longer."
-            )
-
-    def __call__(self, number: int) -> Tensor:
-        """Batch `number`, coefficients (B, steps + 1, 3, 484)."""
-        stream = np.random.default_rng((self.seed, number))
-        member = stream.integers(self.states.shape[0], size=self.batch)
-        start = stream.integers(self.states.shape[1] - self.steps, size=self.batch)
-        pairs = zip(member, start, strict=True)
-        return torch.from_numpy(
-            np.stack([self.states[m, k : k + self.steps + 1] for m, k in pairs])
-        )
-
-
-class RolloutLoss(nn.Module):
-    """Mean over n steps, levels and area of `((psi_k - psi_k,true) / s_r)^2`.
-
-    1 is the error of a forecast of no change six hours ahead.
-
-    Args:
-        emulator: That is trained.
-        sphere: Of the coefficients.
-        mixed: Whether the network computes in bfloat16. Fabric's own mixed precision would round
-            the batch, and six hours change a streamfunction little.
-    """
-
-    def __init__(self, emulator: Emulator, sphere: Sphere, *, mixed: bool = False) -> None:
-        super().__init__()
-        self.emulator, self.mixed = emulator, mixed
-        self._sphere = (sphere,)  # a tuple: its tables are no part of a checkpoint
-        self.register_buffer("area", sphere.weights[:, None] / sphere.grid.nlon, persistent=False)
-
-    def forward(self, batch: Tensor, generator: torch.Generator) -> Tensor:
-        """Coefficients (B, n + 1, 3, 484) to a number; nothing is random."""
-        truth = self._sphere[0].synthesis(batch)
-        psi, total = truth[:, 0], truth.new_zeros(())
-        for after in truth[:, 1:].unbind(1):
-            with torch.autocast(batch.device.type, torch.bfloat16, enabled=self.mixed):
-                psi = self.emulator(psi)
-            error = (psi - after) / self.emulator.residual_sd
-            total = total + (self.area * error.square()).sum((-2, -1)).mean()
-        return total / (truth.shape[1] - 1)
+def rollout_loss(emulator: Emulator, sphere: Sphere, *, mixed: bool = False) -> RolloutLoss:
+    """The loss of steps in a row over batches of coefficients (B, n + 1, 3, 484)."""
+    area = sphere.weights[:, None] / sphere.grid.nlon
+    return RolloutLoss(emulator, area, sphere.synthesis, mixed=mixed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +166,7 @@ def train(
     """
     sphere = Sphere(T21.truncation, T21.grid)
     emulator = build(recipe, climate(learning.states, sphere))
-    loss = RolloutLoss(emulator, sphere, mixed=recipe.mixed)
+    loss = rollout_loss(emulator, sphere, mixed=recipe.mixed)
     parts = [("single", recipe.training, recipe.batch, 1)]
     if recipe.tuning is not None:
         parts.append(("rollout", recipe.tuning, recipe.tuning_batch, recipe.rollout))

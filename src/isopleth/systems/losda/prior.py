@@ -21,7 +21,7 @@ from isopleth.priors.conditional import ConditionalDenoiser
 from isopleth.priors.eof_codec import EofCodec
 from isopleth.systems.losda.recipe import Eofs, Recipe
 
-__all__ = ["build_denoiser", "build_regression", "keep", "load", "orthonormal"]
+__all__ = ["build_denoiser", "build_regression", "keep", "load_prior", "orthonormal"]
 
 
 def build_regression(recipe: Recipe, spread: Tensor, static: Tensor) -> BackgroundRegression:
@@ -98,7 +98,7 @@ def keep(
     return save_weights(denoiser, Path(place), recipe.name, card, dtype)
 
 
-def load(path: Path, codec: Codec | None = None) -> ConditionalDenoiser:
+def load_prior(path: Path, codec: Codec | None = None) -> ConditionalDenoiser:
     """The prior that `keep` wrote; not to be trained on.
 
     Args:

@@ -1,7 +1,13 @@
-"""Which reports can be used, and why the others cannot."""
+"""Which reports can be used, and why the others cannot.
+
+A report is refused with a reason and never lost: outside the domain or the levels, outside the
+window, a duplicate, or farther from the background than both errors explain.
+Reference: Lorenc and Hammon (1988), Q. J. R. Meteorol. Soc. 114, 515, for the last check.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +17,20 @@ import torch
 from torch import Tensor
 
 from isopleth.core.channels import Channels
+from isopleth.core.errors import InputError
 from isopleth.data.station_reports import Reports
 from isopleth.observe.bilinear import corners, ocean_weights
 from isopleth.observe.observation import Observation
 from isopleth.observe.sparse import SparseOperator
 
-__all__ = ["Readable", "located", "nearest_in_time", "within_reach", "without_gross"]
+__all__ = [
+    "Readable",
+    "Screening",
+    "located",
+    "nearest_in_time",
+    "within_reach",
+    "without_gross",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -49,6 +63,54 @@ class Readable:
     def of(self, x: Tensor) -> Floats:
         """`H x`, `(..., n)`."""
         return np.asarray(self.operator(x).numpy(), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """All checks of a table for one background, in order.
+
+    Args:
+        window_hours: Reports up to this long before and after the analysis are used.
+        gross: Most standard deviations of `sqrt(s_b^2 + s_o^2)` from the background.
+    """
+
+    window_hours: float = 3.0
+    gross: float = 5.0
+
+    def __call__(
+        self,
+        reports: Reports,
+        channels: Channels,
+        background: Tensor,
+        time: np.datetime64 | None,
+        spread: Callable[[Readable], Floats],
+    ) -> Reports:
+        """Every row, used or with its reason.
+
+        Args:
+            reports: As read.
+            channels: Of the background.
+            background: `x_b`, shape (channel, lat, lon).
+            time: Of the analysis; None where the background states none.
+            spread: `s_b` at the places of usable reports, shape (n,).
+
+        Raises:
+            InputError: If none can be used.
+        """
+        found = reports.matched(channels.quantities)
+        found = within_reach(found, channels)
+        found = nearest_in_time(found, time, self.window_hours)
+        if found.usable.any():
+            read = located(found, channels)
+            found = without_gross(found, read, background, spread(read), self.gross)
+        if not found.usable.any():
+            reasons, counts = np.unique(found.reason.astype(str), return_counts=True)
+            worst = int(counts.argmax())
+            raise InputError(
+                f"none of the {len(found):,} observations can be used; {counts[worst]:,} of them: "
+                f"{reasons[worst]}."
+            )
+        return found
 
 
 def nearest_in_time(reports: Reports, time: np.datetime64 | None, hours: float) -> Reports:
