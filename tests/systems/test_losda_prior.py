@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,6 +233,15 @@ def _same_after_loading(
     assert not any(p.requires_grad for p in back.parameters())
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT raises, which a shell switches off for what it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("when", [0.2, 0.6])
 def test_interrupted_it_ends_where_it_would_have(
     folders: tuple[Pairs, Pairs], tmp_path: Path, when: float
