@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from isopleth.inference.variational import latent_variance
 from isopleth.priors import load_codec
 from isopleth.priors.background_latent import InUnits
 from isopleth.studies.provenance import code_digest, sha256_of, stamp
-from isopleth.studies.results import Result, targets_met, write_cases
+from isopleth.studies.results import Result, judged, write_cases
 from isopleth.studies.rows import headline_fields
 from isopleth.studies.twin import TwinWorld
 from isopleth.studies.twin.linear import Moments
@@ -111,9 +110,7 @@ def result(world: TwinWorld, card: Path, met: list[Met]) -> Result:
         **stamp(ROOT),
         **headline_fields(rows, headlines(rows)),
     )
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else "beats: targets are met"
-    return replace(draft, verdict=verdict)
+    return judged(draft)
 
 
 def main() -> None:

@@ -11,13 +11,12 @@ import os
 import resource
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 
 from argo_boxes import ROOT
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, targets_met
+from isopleth.studies.results import Result, judged
 from isopleth.studies.rows import Headline, Row, headline_fields, ratio_of, select
 from speed_jobs import LEVELS, PROFILES, WINDOW, against_pykrige, million, month
 
@@ -73,12 +72,9 @@ def main() -> None:
         data={ASSET.name: sha256_of(ASSET)}, rows=tuple(rows), verdict="falls short: draft",
         **stamp(ROOT), **headline_fields(rows, heads),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = (
-        f"falls short: {', '.join(missed)} missed" if missed else "beats: every target is met"
-    )
-    replace(draft, verdict=verdict).write(ROOT / "results" / f"{NAME}.json")
-    print(verdict, draft.headline)
+    found = judged(draft, "beats: every target is met")
+    found.write(ROOT / "results" / f"{NAME}.json")
+    print(found.verdict, found.headline)
 
 
 def one(job: str) -> dict[str, float]:

@@ -24,7 +24,7 @@ import qg3_climatology_maps as maps
 from isopleth.dynamics import T21, T42
 from isopleth.report.figures import to_png
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, replacing, targets_met
+from isopleth.studies.results import Result, judged, replacing
 from isopleth.studies.rows import headline_fields
 from qg3_climatology_curves import FIGURES
 from qg3_climatology_rows import Rows, headlines, rows_of
@@ -76,10 +76,8 @@ def result(climates: Sequence[Climate], rows: Rows) -> Result:
         rows=tuple(rows), verdict="falls short: draft", **stamp(ROOT),
         **headline_fields(rows, headlines(climates)),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
     good = "reproduces: the reference climate within 15 %, and it does not drift"
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else good
-    return replace(draft, verdict=verdict)
+    return judged(draft, good)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from isopleth.core.protocols import Codec
 from isopleth.priors.autoencoder import load_codec
 from isopleth.studies.bootstrap import mean_interval, ratio_of_means
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, targets_met, write_cases
+from isopleth.studies.results import Result, judged, write_cases
 from isopleth.studies.rows import Headline, Row, headline_fields, ratio_of, select
 from qg3_codecs_states import (
     CLIMATE,
@@ -115,9 +114,7 @@ def result(rows: list[Row], cases: int, long: Run) -> Result:
         data={name: sha256_of(path) for name, path in files.items()}, rows=tuple(rows),
         verdict="falls short: draft", **stamp(ROOT), **headline_fields(rows, headlines()),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else "reproduces: aims are met"
-    return replace(draft, verdict=verdict)
+    return judged(draft, "reproduces: aims are met")
 
 
 def main() -> None:

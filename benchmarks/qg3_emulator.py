@@ -23,7 +23,7 @@ from isopleth.dynamics import T21, load_emulator
 from isopleth.dynamics.learned import CARDS, SHIPPED, Emulator
 from isopleth.studies.bootstrap import mean_interval, ratio_of_rmse, rmse_interval
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, targets_met, write_cases
+from isopleth.studies.results import Result, judged, write_cases
 from isopleth.studies.rows import Headline, Row, headline_fields, ratio_of, select
 from isopleth.systems.forecast import (
     DAYS,
@@ -147,9 +147,7 @@ def result(rows: list[Row], cases: int) -> Result:
         data={path.name: sha256_of(path) for path in cards}, rows=tuple(rows),
         verdict="falls short: draft", **stamp(ROOT), **headline_fields(rows, headlines()),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else "beats: targets are met"
-    return replace(draft, verdict=verdict)
+    return judged(draft)
 
 
 def main() -> None:

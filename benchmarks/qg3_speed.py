@@ -16,11 +16,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, targets_met
+from isopleth.studies.results import Result, judged
 from isopleth.studies.rows import Headline, Row, headline_fields, largest, ratio_of, select
 
 HERE = Path(__file__).resolve().parent
@@ -148,9 +147,7 @@ def result(rows: Rows, repeats: int) -> Result:
         n_cases=repeats, data={ASSET.name: sha256_of(ASSET)}, rows=tuple(rows),
         verdict="falls short: draft", **stamp(ROOT), **headline_fields(rows, headlines()),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else "beats: targets are met"
-    return replace(draft, verdict=verdict)
+    return judged(draft)
 
 
 def main() -> None:

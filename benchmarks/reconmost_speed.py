@@ -12,14 +12,13 @@ import os
 import resource
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 
 from argo_boxes import ROOT
 from isopleth.studies.bootstrap import ratio_of_rmse, rmse_interval
 from isopleth.studies.provenance import sha256_of, stamp
-from isopleth.studies.results import Result, targets_met
+from isopleth.studies.results import Result, judged
 from isopleth.studies.rows import Headline, Row, headline_fields, ratio_of, select
 from isopleth.systems.reconmost.shipped import SHIPPED
 from speed_chains import CASES, MEMBERS, chains, month
@@ -90,12 +89,9 @@ def main() -> None:
         rows=tuple(rows), verdict="falls short: draft",
         **stamp(ROOT), **headline_fields(rows, heads),
     )  # fmt: skip
-    missed = [name for name, good in targets_met(draft).items() if not good]
-    verdict = (
-        f"falls short: {', '.join(missed)} missed" if missed else "beats: every target is met"
-    )
-    replace(draft, verdict=verdict).write(ROOT / "results" / f"{NAME}.json")
-    print(verdict, draft.headline)
+    found = judged(draft, "beats: every target is met")
+    found.write(ROOT / "results" / f"{NAME}.json")
+    print(found.verdict, found.headline)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from isopleth.core.errors import DataMissingError, InputError
 from isopleth.studies import (
     Result,
     Row,
+    judged,
     read_cases,
     recompute_headlines,
     replacing,
@@ -51,6 +53,14 @@ def test_headlines_are_recomputed_and_compared_with_targets(make_result) -> None
     result = make_result()
     assert recompute_headlines(result) == result.headline
     assert targets_met(result) == {"over_climatology": True}
+
+
+def test_targets_make_the_verdict(make_result) -> None:
+    good = make_result()
+    assert judged(good).verdict == "beats: targets are met"
+    assert judged(good, "reproduces: it does").verdict == "reproduces: it does"
+    draft = replace(good, targets={"over_climatology": ("<=", 0.0)}, verdict="falls short: draft")
+    assert judged(draft).verdict == "falls short: over_climatology missed"
 
 
 def test_numpy_numbers_are_written_as_numbers(make_result, tmp_path: Path) -> None:

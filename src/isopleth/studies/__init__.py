@@ -33,6 +33,7 @@ from isopleth.studies.provenance import (
 )
 from isopleth.studies.results import (
     Result,
+    judged,
     read_cases,
     recompute_headlines,
     replacing,
@@ -77,6 +78,7 @@ __all__ = [
     "follow",
     "git_commit",
     "headline_fields",
+    "judged",
     "largest",
     "mean_interval",
     "partition",

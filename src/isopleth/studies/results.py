@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date as calendar_date
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,7 @@ __all__ = [
     "Result",
     "Row",
     "headline_fields",
+    "judged",
     "read_cases",
     "recompute_headlines",
     "replacing",
@@ -154,6 +155,17 @@ def recompute_headlines(result: Result) -> dict[str, float]:
 def targets_met(result: Result) -> dict[str, bool]:
     """For every headline with a target, whether it is reached."""
     return {name: meets(result.headline[name], target) for name, target in result.targets.items()}
+
+
+def judged(draft: Result, met: str = "beats: targets are met") -> Result:
+    """The result with the verdict that its targets give.
+
+    Args:
+        draft: With a verdict that is not yet right, `falls short: draft`, say.
+        met: The verdict if no target is missed; else it falls short and names those that are.
+    """
+    missed = [name for name, good in targets_met(draft).items() if not good]
+    return replace(draft, verdict=f"falls short: {', '.join(missed)} missed" if missed else met)
 
 
 def write_cases(path: Path, arrays: Mapping[str, ArrayLike]) -> None:

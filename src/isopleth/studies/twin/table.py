@@ -10,7 +10,7 @@ import numpy as np
 
 from isopleth.studies.bootstrap import Interval, ratio_of_rmse, rmse_interval
 from isopleth.studies.provenance import stamp
-from isopleth.studies.results import Result, targets_met
+from isopleth.studies.results import Result, judged
 from isopleth.studies.rows import Headline, Row, headline_fields, largest, select
 from isopleth.studies.twin.contest import Outcome
 from isopleth.studies.twin.recipe import TwinRecipe
@@ -65,9 +65,7 @@ def result_of(
         **stamp(root),
         **headline_fields(rows, _headlines(recipe, rows)),
     )
-    missed = [key for key, good in targets_met(draft).items() if not good]
-    verdict = f"falls short: {', '.join(missed)} missed" if missed else "beats: targets are met"
-    return replace(draft, verdict=verdict)
+    return judged(draft)
 
 
 def _what(recipe: TwinRecipe) -> str:
