@@ -31,6 +31,7 @@ from isopleth.studies.results import replacing
 from isopleth.studies.twin.background import BackgroundCycle, Moment, PerfectModel, batched
 from isopleth.studies.twin.climate import Climate
 from isopleth.studies.twin.frozen import Cases, Linear
+from isopleth.studies.twin.linear import Moments
 from isopleth.studies.twin.network import Network, stream
 from isopleth.studies.twin.recipe import NetworkRecipe, TwinRecipe
 
@@ -148,25 +149,15 @@ class TwinWorld:
         return _cycle(self.recipe, self.climate)
 
     def regression(self, ridge: float) -> Linear:
-        """The best linear estimate of the truth from a background, and its error's covariance.
-
-            x = x_b + W (x_b - m_b),   W = C_eb (C_bb + ridge C_ee)^-1
-
-        with e = truth - background; ridge keeps directions in which backgrounds vary less than
-        they err.
-        """
-        Cee, Ceb, Cbb = (self._tensors[k].double() for k in ("error", "cross", "background"))
-        mean, bias = self._tensors["background_mean"], self._tensors["error_mean"]
-        shift = torch.eye(len(Cee)).double() * Cee.diagonal().mean()
-        W = torch.linalg.solve(Cbb + ridge * shift, Ceb.T).T
-        rest = Cee - W @ Ceb.T - Ceb @ W.T + W @ Cbb @ W.T
-        climate, matrix = self.climate, W.float()
-
-        def estimate(x: Tensor) -> Tensor:
-            departure = climate.coefficients(x) - mean
-            return x + climate.fields(bias + departure @ matrix.T)
-
-        return estimate, climate.covariance(0.5 * (rest + rest.T))
+        """The best linear estimate of the truth from a background; see `Moments.estimate`."""
+        moments = Moments(
+            error_mean=self._tensors["error_mean"],
+            known_mean=self._tensors["background_mean"],
+            error=self._tensors["error"],
+            cross=self._tensors["cross"],
+            known=self._tensors["background"],
+        )
+        return moments.estimate(self.climate, ridge)
 
     def cases(self, kind: str) -> Cases:
         """Of "validation" or "test"."""
